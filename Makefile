@@ -1,0 +1,43 @@
+# Everything that has to be installed is installed here, into a virtual environment of its own.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+export PYTHONHASHSEED := 0
+
+.PHONY: help demo test test-core lint docs bench clean
+
+help:  ## show what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
+
+$(VENV)/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/core
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/core  ## generated scenes: make some, prune them, show what it cost
+	$(BIN)/paring demo --overwrite -o demo
+
+test: $(VENV)/dev  ## all tests
+	$(BIN)/python -m pytest --numprocesses 2
+
+test-core: $(VENV)/dev  ## the tests that need no torch
+	$(BIN)/python -m pytest --numprocesses 2 -m 'not torch'
+
+lint: $(VENV)/dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(VENV)/dev  ## the documentation, into site/
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/dev  ## every benchmark; results go to benchmarks/results
+	for file in reading contour imports; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+
+clean:  ## remove what was made
+	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

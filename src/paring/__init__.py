@@ -1,0 +1,62 @@
+"""Segmentation with fewer images, fewer labels, fewer channels.
+
+>>> import paring
+>>> data = paring.scenes(50, seed=0)
+>>> scores = paring.images.shape_scores(data)
+>>> subset = paring.images.keep_top(scores, rate=0.5)
+>>> len(subset.apply(data))
+25
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from paring import images
+    from paring.dataset.formats import read
+    from paring.dataset.masks import MaskStore
+    from paring.dataset.scenes import scenes
+    from paring.dataset.scores import Scores
+    from paring.dataset.subset import Subset
+    from paring.dataset.table import Dataset
+    from paring.errors import InputError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Dataset",
+    "InputError",
+    "MaskStore",
+    "Scores",
+    "Subset",
+    "images",
+    "read",
+    "scenes",
+]
+
+_HOMES = {
+    "Dataset": "paring.dataset.table",
+    "InputError": "paring.errors",
+    "MaskStore": "paring.dataset.masks",
+    "Scores": "paring.dataset.scores",
+    "Subset": "paring.dataset.subset",
+    "read": "paring.dataset.formats",
+    "scenes": "paring.dataset.scenes",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Bring a name in when it is first used, so that importing paring costs next to nothing."""
+    if name == "images":
+        return import_module("paring.images")
+    if name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'paring' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Ground floor: what a segmentation data set is, read from and written to files."""

@@ -1,0 +1,174 @@
+"""Formats of segmentation data sets: `read` recognises one and reads it, `write` writes it.
+
+A format is a module with four functions, listed in the table `FORMATS` below:
+
+``recognise(path) -> bool``
+    whether a path looks like this format, at the price of a glance;
+``read(reading) -> Dataset``
+    the data set at ``reading.path`` (`Reading` holds the options and collects the faults);
+``write(data, target, images) -> Counter``
+    the whole data set at a fresh path, giving how many of which kind of thing were lost;
+``write_part(data, folder) -> list[str]``
+    the annotations of a part of a data set that was read in this format, in the way its users
+    cut it, inside a run folder; gives the names of what was written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from paring.dataset.reading import Progress, Reading
+from paring.dataset.table import Dataset
+from paring.dataset.writing import Images, beside
+from paring.errors import InputError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format by name; its module is imported when it is used."""
+
+    name: str
+    title: str
+    suffix: str = ""
+
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        if verb not in {"recognise", "read", "write", "write_part"}:
+            raise AttributeError(verb)
+        found: Callable[..., Any] = getattr(import_module(f"{__name__}.{self.name}"), verb)
+        return found
+
+
+FORMATS = {
+    f.name: f
+    for f in (
+        Format("coco", "COCO instances JSON", ".json"),
+        Format("cityscapes", "Cityscapes folder"),
+        Format("voc", "PASCAL VOC 2012 folder"),
+        Format("yolo", "YOLO segmentation folder"),
+        Format("pairs", "folders of images and masks"),
+        Format("folder", "folder of images, tags by folder name or CSV"),
+    )
+}
+
+
+def format_of(path: Path) -> Format:
+    """The first format that recognises a path; `InputError` where none does."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    for candidate in FORMATS.values():
+        if candidate.recognise(path):
+            return candidate
+    known = ", ".join(f"{f.name} ({f.title})" for f in FORMATS.values())
+    raise InputError(f"{path}: not recognised as a data set; known formats are {known}")
+
+
+def read(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    images: str | Path | None = None,
+    task: Literal["instances", "semantic"] = "instances",
+    split: str | None = None,
+    classes: Sequence[str] | None = None,
+    void: int | None = None,
+    reduce_zero_label: bool = False,
+    components: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read a segmentation data set of any known format.
+
+    Parameters
+    ----------
+    path : annotation file or data set folder.
+    format : a name in `FORMATS`; unset, the path is recognised.
+    images : folder of the images; unset, the annotation's folder, ``images/`` beside it and the
+        folder of the split's name are tried.
+    task : ``"instances"``, or ``"semantic"`` for label maps by path (Cityscapes, VOC, pairs).
+    split : part of a data set that has several.
+    classes, void, reduce_zero_label, components : see `paring.dataset.reading.Reading`.
+    progress : called with a label, steps done and steps to do.
+
+    Raises
+    ------
+    InputError
+        One sentence naming the file and the record that cannot be used.
+
+    Example
+    -------
+    >>> import paring, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "scenes.json"
+    >>> losses = paring.scenes(3, seed=0).write(file, format="coco")
+    >>> paring.read(file)
+    Dataset(3 images, ... instances, 8 categories)
+    """
+    reading = Reading(
+        path=Path(path),
+        images=None if images is None else Path(images),
+        task=task,
+        split=split,
+        classes=classes,
+        void=void,
+        reduce_zero_label=reduce_zero_label,
+        components=components,
+        progress=progress,
+    )
+    return carry_out(reading, format=format)
+
+
+def carry_out(reading: Reading, *, format: str | None = None) -> Dataset:
+    """Read what a `Reading` describes; it holds the faults and words of the read afterwards."""
+    if format is not None and format not in FORMATS:
+        raise InputError(f"format {format!r} is not known; there are {', '.join(FORMATS)}")
+    if not reading.path.exists():
+        raise InputError(f"{reading.path}: no such file or folder")
+    chosen = FORMATS[format] if format is not None else format_of(reading.path)
+    try:
+        data: Dataset = chosen.read(reading)
+    except OSError as error:
+        where = error.filename or reading.path
+        raise InputError(f"{where}: cannot be read ({error.strerror or error})") from error
+    return data
+
+
+def write(
+    data: Dataset,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    strict: bool = False,
+    images: Images = "none",
+    overwrite: bool = False,
+) -> Counter[str]:
+    """Write a data set; gives how many of which kind of thing the format could not hold.
+
+    Parameters
+    ----------
+    format : a name in `FORMATS`; unset, the format the data set came in, else COCO.
+    strict : refuse with `InputError` instead of losing anything.
+    images : ``"link"`` or ``"copy"`` puts the pictures where the format wants them.
+    overwrite : replace what is at the path; never what the data set was read from.
+    """
+    path = Path(path)
+    name = format or (data.origin.format if data.origin is not None else "coco")
+    if name not in FORMATS:
+        raise InputError(f"format {name!r} is not known; there are {', '.join(FORMATS)}")
+    if data.origin is not None and path.exists() and path.samefile(data.origin.path):
+        raise InputError(f"{path}: is what the data set was read from, and is never changed")
+    with beside(path, overwrite=overwrite) as fresh:
+        return put(data, fresh, name, images=images, strict=strict, shown=path)
+
+
+def put(
+    data: Dataset, fresh: Path, format: str, *, images: Images, strict: bool, shown: Path
+) -> Counter[str]:
+    """Write in a format at a fresh path, which a refusal calls `shown`; gives the losses."""
+    losses: Counter[str] = FORMATS[format].write(data, fresh, images)
+    if strict and losses:
+        lost = ", ".join(f"{count:,} {kind}" for kind, count in sorted(losses.items()))
+        raise InputError(f"{shown}: writing as {format} would lose {lost}")
+    return losses

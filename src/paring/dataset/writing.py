@@ -1,0 +1,73 @@
+"""Writing so that nothing is ever half there: write beside, then rename."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from paring.dataset.table import Dataset
+from paring.errors import InputError
+
+Images = Literal["none", "link", "copy"]
+"""What a written data set does with the pictures: leave them, link to them, copy them."""
+
+
+@contextmanager
+def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A fresh path in the target's folder; it becomes the target if the block succeeds.
+
+    The block makes a file or a folder at the path it is given. If it raises, nothing is left.
+    Raises `InputError` where the target is there already (unless `overwrite`) or its folder
+    cannot be written.
+    """
+    path = Path(path)
+    if os.path.lexists(path) and not overwrite:
+        raise InputError(f"{path}: exists already; choose another name or allow to overwrite it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        room = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        fresh = room / (path.name or "out")
+        yield fresh
+        if overwrite and path.is_dir() and not path.is_symlink():
+            path.rename(room / "replaced")
+        fresh.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error})") from error
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def place_images(data: Dataset, folder: Path, how: Images) -> int:
+    """Link or copy the images of a data set into a folder under their file names.
+
+    Links are symbolic; where the file system has none, the images are copied. Gives the number
+    placed. Raises `InputError` naming the first image that does not exist, and where a file name
+    would lie outside the folder.
+    """
+    if how == "none":
+        return 0
+    if data.image_root is None:
+        raise InputError("the folder of the images is not known; give --images DIR")
+    for name in data.images["file_name"]:
+        source, target = (data.image_root / name).resolve(), folder / name
+        if not source.is_file():
+            raise InputError(f"{source}: the image does not exist")
+        if not os.path.abspath(target).startswith(os.path.abspath(folder) + os.sep):
+            raise InputError(f"file name {name!r} leads out of the folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if how == "link":
+            try:
+                target.symlink_to(source)
+                continue
+            except (OSError, NotImplementedError):
+                pass
+        shutil.copyfile(source, target)
+    return len(data)

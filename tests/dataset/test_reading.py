@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+
+from paring.dataset.reading import Reading, find_images
+from paring.errors import InputError
+
+
+def test_a_strict_reading_raises_with_file_and_record() -> None:
+    with pytest.raises(InputError, match=r"^d\.json: annotation 3: is broken$"):
+        Reading(Path("d.json")).refuse("broken", "annotation 3", "is broken")
+
+
+def test_a_lenient_reading_lists_what_it_cannot_use() -> None:
+    reading = Reading(Path("d.json"), strict=False)
+    reading.refuse("broken", "annotation 3", "is broken")
+    reading.note("odd", ["annotation 4", "annotation 5"], "is odd")
+    assert [(f.record, f.refused) for f in reading.faults] == [
+        ("annotation 3", True),
+        ("annotation 4", False),
+        ("annotation 5", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "place", ["annotations", "annotations/images", "images", "train2017", "annotations/train2017"]
+)
+def test_images_are_found_in_the_usual_places_and_said(tmp_path: Path, place: str) -> None:
+    (tmp_path / "annotations").mkdir()
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "a.jpg").touch()
+    reading = Reading(tmp_path / "annotations" / "instances_train2017.json")
+    assert find_images(reading, reading.path.parent, ["a.jpg"]) == folder.resolve()
+    assert reading.said == [f"images taken from {folder.resolve()}"]
+
+
+def test_images_that_are_nowhere_are_not_guessed(tmp_path: Path) -> None:
+    reading = Reading(tmp_path / "x.json")
+    assert find_images(reading, tmp_path, ["a.jpg"]) is None
+    assert reading.said == []
+
+
+def test_a_folder_of_images_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    reading = Reading(tmp_path / "x.json", images=tmp_path / "gone")
+    with pytest.raises(InputError, match="images folder does not exist"):
+        find_images(reading, tmp_path, ["a.jpg"])

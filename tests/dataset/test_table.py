@@ -1,0 +1,121 @@
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import factory
+import numpy as np
+import polars as pl
+import pytest
+
+import paring
+from paring.dataset.table import Dataset
+from paring.errors import InputError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    return paring.read(factory.write_json(tmp_path / "d.json", factory.coco()))
+
+
+def test_a_subset_keeps_the_order_of_the_data_set_and_its_instances(data: Dataset) -> None:
+    assert data.subset([2, 1]) == data
+    one = data.subset([1])
+    assert one.images["image_id"].to_list() == [1]
+    assert one.instances["instance_id"].to_list() == [1, 2]
+    assert one.masks == data.masks.take([0, 1])
+    assert len(one.categories) == 2
+
+
+def test_a_subset_of_an_unknown_image_is_refused(data: Dataset) -> None:
+    with pytest.raises(InputError, match="image id 9 is not in the data set"):
+        data.subset([1, 9])
+
+
+def test_an_empty_subset_is_a_data_set(data: Dataset) -> None:
+    assert len(data.subset([])) == 0
+
+
+def test_parts_put_together_are_the_whole_and_keep_their_records(
+    data: Dataset, tmp_path: Path
+) -> None:
+    whole = Dataset.concat([data.subset([1]), data.subset([2])])
+    assert whole == data
+    assert whole.fingerprint == data.fingerprint
+    whole.write(tmp_path / "again.json")
+    assert '"iso": 100' in (tmp_path / "again.json").read_text()
+
+
+def test_images_that_occur_in_both_are_refused(data: Dataset) -> None:
+    with pytest.raises(InputError, match="image id 1 occurs twice"):
+        Dataset.concat([data, data.subset([1])])
+
+
+def test_a_category_id_of_two_names_is_refused(data: Dataset) -> None:
+    other = replace(data.subset([2]), categories=data.categories.with_columns(name=pl.lit("bird")))
+    with pytest.raises(InputError, match="category id 1 has two names"):
+        Dataset.concat([data.subset([1]), other])
+
+
+def test_equality_looks_at_content_and_not_at_folders(data: Dataset, tmp_path: Path) -> None:
+    assert data == replace(data, image_root=tmp_path)
+    assert data != replace(data, categories=data.categories[::-1])
+    assert data != "data"
+
+
+def test_replacing_a_frame_drops_the_records_that_would_now_lie(data: Dataset) -> None:
+    assert data.origin is not None
+    renamed = data.images.with_columns(file_name=pl.lit("new.jpg") + pl.col("image_id").cast(str))
+    assert replace(data, images=renamed).origin is None
+    assert replace(data, image_root=None).origin is data.origin
+
+
+@pytest.mark.parametrize(
+    ("frame", "column", "message"),
+    [
+        ("images", "image_id", "image id 1 occurs twice"),
+        ("instances", "instance_id", "instance id 1 occurs twice"),
+        ("categories", "category_id", "category id 1 occurs twice"),
+    ],
+)
+def test_an_id_that_occurs_twice_is_refused(
+    data: Dataset, frame: str, column: str, message: str
+) -> None:
+    doubled = getattr(data, frame).with_columns(pl.lit(1).alias(column))
+    with pytest.raises(InputError, match=message):
+        replace(data, **{frame: doubled})
+
+
+def test_an_instance_of_an_unknown_image_is_refused(data: Dataset) -> None:
+    lost = data.instances.with_columns(image_id=pl.lit(7))
+    with pytest.raises(InputError, match="instance 1 names image_id 7"):
+        replace(data, instances=lost)
+
+
+def test_frames_without_a_column_are_refused(data: Dataset) -> None:
+    with pytest.raises(ValueError, match="images frame lacks width"):
+        replace(data, images=data.images.drop("width"))
+
+
+def test_tags_follow_their_images(data: Dataset) -> None:
+    tags = pl.DataFrame({"image_id": [1, 2, 2], "category_id": [1, 1, 2]})
+    tagged = replace(data, tags=tags)
+    assert tagged.subset([2]).tags["category_id"].to_list() == [1, 2]
+    assert tagged != data
+
+
+def test_images_are_read_as_rgb_when_asked_for(data: Dataset, tmp_path: Path) -> None:
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[..., 0] = 200
+    cv2.imwrite(str(tmp_path / "a.png"), pixels[..., ::-1])
+    names = pl.Series("file_name", ["a.png", "gone.png"])
+    there = replace(data, images=data.images.with_columns(names), image_root=tmp_path)
+    assert np.array_equal(there.read_image(1), pixels)
+    with pytest.raises(InputError, match=r"gone\.png: the image does not exist"):
+        there.read_image(2)
+    with pytest.raises(InputError, match="the folder of image 'a.png' is not known"):
+        replace(there, image_root=None).read_image(1)
+
+
+def test_a_data_set_says_what_it_is(data: Dataset) -> None:
+    assert repr(data) == "Dataset(2 images, 3 instances, 2 categories)"
+    assert len(data) == 2

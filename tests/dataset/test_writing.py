@@ -1,0 +1,77 @@
+import os
+from pathlib import Path
+
+import factory
+import pytest
+
+import paring
+from paring.dataset.writing import beside, place_images
+from paring.errors import InputError
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), beside(tmp_path / "out" / "x.json") as fresh:
+        fresh.write_text("half")
+        raise RuntimeError
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_success_leaves_only_the_target(tmp_path: Path) -> None:
+    with beside(tmp_path / "x.json") as fresh:
+        fresh.write_text("whole")
+        assert not (tmp_path / "x.json").exists()
+    assert os.listdir(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_is_there_is_replaced_only_when_allowed(tmp_path: Path, folder: bool) -> None:
+    def make(path: Path, text: str) -> None:
+        if folder:
+            path.mkdir()
+            path = path / "inner"
+        path.write_text(text)
+
+    target = tmp_path / "t"
+    make(target, "old")
+    with pytest.raises(InputError, match="exists already"), beside(target):
+        pass
+    with pytest.raises(RuntimeError), beside(target, overwrite=True) as fresh:
+        make(fresh, "new")
+        raise RuntimeError
+    assert (target / "inner" if folder else target).read_text() == "old"
+    with beside(target, overwrite=True) as fresh:
+        make(fresh, "new")
+    assert (target / "inner" if folder else target).read_text() == "new"
+    assert os.listdir(tmp_path) == ["t"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"), beside(tmp_path / "file" / "x"):
+        pass
+
+
+def test_images_are_linked_or_copied_and_missing_ones_named(tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    source.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (source / name).write_bytes(name.encode())
+    data = paring.read(factory.write_json(source / "d.json", factory.coco()))
+    assert place_images(data, tmp_path / "links", "link") == 2
+    assert (tmp_path / "links" / "a.jpg").is_symlink()
+    assert place_images(data, tmp_path / "copies", "copy") == 2
+    assert not (tmp_path / "copies" / "a.jpg").is_symlink()
+    assert (tmp_path / "copies" / "b.jpg").read_bytes() == b"b.jpg"
+    (source / "b.jpg").unlink()
+    with pytest.raises(InputError, match=r"b\.jpg: the image does not exist"):
+        place_images(data, tmp_path / "more", "link")
+
+
+def test_a_file_name_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.jpg").write_bytes(b"")
+    images = [{"id": 1, "file_name": "../secret.jpg", "width": 9, "height": 9}]
+    (tmp_path / "data").mkdir()
+    record = factory.write_json(tmp_path / "data" / "d.json", factory.coco([], images=images))
+    data = paring.read(record)
+    with pytest.raises(InputError, match="leads out of the folder"):
+        place_images(data, tmp_path / "out", "copy")
