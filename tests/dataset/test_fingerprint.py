@@ -1,10 +1,10 @@
 from dataclasses import replace
 
-import factory
 import numpy as np
 import polars as pl
 import pytest
 
+import factory
 from paring.dataset import fingerprint
 from paring.dataset.masks import MaskStore
 from paring.dataset.table import Dataset

@@ -1,10 +1,10 @@
-import factory
 import numpy as np
 import pytest
 from faster_coco_eval import mask as coco_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import factory
 from paring.dataset.masks import MaskStore
 from paring.errors import InputError
 

@@ -1,9 +1,9 @@
 import json
 from pathlib import Path
 
-import factory
 import pytest
 
+import factory
 import paring
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import factory
 import polars as pl
 import pytest
 
+import factory
 import paring
 from paring.dataset.summary import compare, size_buckets
 from paring.dataset.table import Dataset

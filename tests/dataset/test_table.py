@@ -2,11 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import factory
 import numpy as np
 import polars as pl
 import pytest
 
+import factory
 import paring
 from paring.dataset.table import Dataset
 from paring.errors import InputError
@@ -119,3 +119,21 @@ def test_images_are_read_as_rgb_when_asked_for(data: Dataset, tmp_path: Path) ->
 def test_a_data_set_says_what_it_is(data: Dataset) -> None:
     assert repr(data) == "Dataset(2 images, 3 instances, 2 categories)"
     assert len(data) == 2
+
+
+def test_recomputing_takes_area_and_box_from_the_masks_and_keeps_the_rest(
+    tmp_path: Path,
+) -> None:
+    square = [factory.rectangle(2, 3, 10, 5)]
+    records = [
+        factory.annotation(1, 1, 1, square, area=999, bbox=[0, 0, 1, 1], note="kept"),
+        factory.annotation(2, 1, 1, [], area=7, bbox=[5, 5, 2, 2]),
+    ]
+    data = paring.read(factory.write_json(tmp_path / "d.json", factory.coco(records)))
+    fresh = data.recomputed()
+    assert fresh.instances["area"].to_list() == [50.0, 7.0]
+    assert fresh.instances["bbox"].to_list() == [[2.0, 3.0, 10.0, 5.0], [5.0, 5.0, 2.0, 2.0]]
+    fresh.write(tmp_path / "fresh.json")
+    assert paring.read(tmp_path / "fresh.json") == fresh
+    assert '"note":"kept"' in (tmp_path / "fresh.json").read_text()
+    assert data.instances["area"].to_list() == [999.0, 7.0]

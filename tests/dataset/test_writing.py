@@ -1,9 +1,9 @@
 import os
 from pathlib import Path
 
-import factory
 import pytest
 
+import factory
 import paring
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError

@@ -102,7 +102,7 @@ def stored_values(path: Path) -> NDArray[Any]:
                 "save it as a grey or palette PNG"
             )
         values = values[..., 0]
-    return values
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 
 @contextmanager
@@ -122,4 +122,5 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: the label image cannot be read ({error})") from error
+        reason = str(error).replace(f" {str(path)!r}", "")
+        raise InputError(f"{path}: the label image cannot be read ({reason})") from error

@@ -224,6 +224,30 @@ class Dataset:
             origin=_concat_origins(datasets, tuple(parts.values())),
         )
 
+    def recomputed(self) -> Dataset:
+        """The same with area and bbox of every instance from its mask, not as annotated.
+
+        Instances without a mask keep what was annotated. Records that came from a COCO file keep
+        all else that they said.
+        """
+        empty = self.masks.is_empty
+        annotated = self.instances["bbox"].to_numpy().reshape(-1, 4)
+        box = np.where(empty[:, None], annotated, self.masks.boxes())
+        area = np.where(empty, self.instances["area"].to_numpy(), self.masks.areas())
+        instances = self.instances.with_columns(
+            pl.Series("bbox", box, dtype=pl.Array(pl.Float64, 4)), pl.Series("area", area)
+        )
+        origin = self.origin
+        if origin is not None:
+            texts = origin.instances
+            if texts is not None and origin.format == "coco":
+                from paring.dataset.formats.coco_records import with_fields
+
+                texts = with_fields(texts, {"bbox": box.tolist(), "area": area.tolist()})
+            origin = replace(origin, instances=texts)
+            origin = origin.bind(self.images, instances, self.categories, self.masks)
+        return replace(self, instances=instances, origin=origin)
+
     # -- pixels ---------------------------------------------------------------------------
 
     def image_path(self, image_id: int) -> Path:

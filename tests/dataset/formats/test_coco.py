@@ -2,12 +2,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import factory
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import factory
 import paring
 from paring.dataset.formats import carry_out, format_of
 from paring.dataset.reading import Reading
@@ -34,12 +34,12 @@ RICH = factory.coco(
         factory.annotation(
             *(2, 1, 1),
             {"size": [48, 64], "counts": [10, 5, 48 * 64 - 15]},
-            **{"iscrowd": 1, "area": 5, "bbox": [0, 10, 1, 5]},
+            iscrowd=1, area=5, bbox=[0, 10, 1, 5],
         ),
         factory.annotation(
             *(3, 1, 1),
             {"size": [48, 64], "counts": "the text of the mask below"},
-            **{"area": 1, "bbox": [0, 0, 1, 1]},
+            area=1, bbox=[0, 0, 1, 1],
         ),
         factory.annotation(9, 1, 1, [], area=0, bbox=[1, 1, 2, 2]),
     ],

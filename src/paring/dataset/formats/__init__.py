@@ -46,8 +46,8 @@ class Format:
 FORMATS = {
     f.name: f
     for f in (
+        Format("cityscapes", "Cityscapes folder"),  # first: one that we wrote holds a COCO JSON
         Format("coco", "COCO instances JSON", ".json"),
-        Format("cityscapes", "Cityscapes folder"),
         Format("voc", "PASCAL VOC 2012 folder"),
         Format("yolo", "YOLO segmentation folder"),
         Format("pairs", "folders of images and masks"),
@@ -157,8 +157,10 @@ def write(
     name = format or (data.origin.format if data.origin is not None else "coco")
     if name not in FORMATS:
         raise InputError(f"format {name!r} is not known; there are {', '.join(FORMATS)}")
-    if data.origin is not None and path.exists() and path.samefile(data.origin.path):
-        raise InputError(f"{path}: is what the data set was read from, and is never changed")
+    if data.origin is not None and path.exists():
+        came = data.origin.path.resolve()
+        if path.resolve() in (came, *came.parents):
+            raise InputError(f"{path}: holds what the data set was read from; it is never changed")
     with beside(path, overwrite=overwrite) as fresh:
         return put(data, fresh, name, images=images, strict=strict, shown=path)
 

@@ -14,13 +14,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from paring.dataset.formats.coco_geometry import parse
-from paring.dataset.formats.coco_records import Id, decoded, listed, name_of
+from paring.dataset.formats.coco_records import Id, decoded, listed, name_of, with_fields
 from paring.dataset.masks import MaskStore
 from paring.dataset.origin import Records
 from paring.dataset.reading import Reading
 from paring.dataset.table import INSTANCES
 
 CHUNK = 20_000
+NO_AREA = "area of zero or less"
 
 
 class Annotation(msgspec.Struct, gc=False):
@@ -113,7 +114,7 @@ class _Table:
         outside = ((bbox[:, :2] < -0.5) | (bbox[:, :2] + bbox[:, 2:] > size + 0.5)).any(axis=1)
         for kind, odd in (
             *geometry.oddities.items(),
-            ("area of zero or less", np.flatnonzero(area <= 0).tolist()),
+            (NO_AREA, np.flatnonzero(area <= 0).tolist()),
             ("box outside the image", np.flatnonzero(outside).tolist()),
         ):
             names = (f"annotation {rows[k]} (id {records[k].id})" for k in odd if k not in faults)
@@ -198,12 +199,10 @@ def _renumbered(
     """The same with fresh ids in the given rows, in the frame and in the kept texts."""
     ids = frame["instance_id"].to_list()
     fresh = max((i for i in ids if i is not None), default=0)
-    written = list(texts)
-    for k in wrong.tolist():
-        fresh += 1
-        ids[k] = fresh
-        record = msgspec.json.decode(written[k], type=dict[str, msgspec.Raw])
-        record["id"] = msgspec.Raw(str(fresh).encode())
-        written[k] = msgspec.json.encode(record)
+    for number, k in enumerate(wrong.tolist(), start=fresh + 1):
+        ids[k] = number
+    edited = iter(with_fields(texts.take(wrong), {"id": [ids[k] for k in wrong.tolist()]}))
+    changed = set(wrong.tolist())
+    written = [next(edited) if k in changed else text for k, text in enumerate(texts)]
     column = pl.Series("instance_id", ids, dtype=pl.Int64)
     return frame.with_columns(column), Records.of(written)

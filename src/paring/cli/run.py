@@ -1,0 +1,162 @@
+"""A run: the folder that a command leaves behind, complete or not at all."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from paring import __version__
+from paring.cli import console
+from paring.cli.options import Output, Source
+from paring.dataset.formats import FORMATS, carry_out
+from paring.dataset.formats.coco_annotations import NO_AREA
+from paring.dataset.reading import Fault, Progress, Reading
+from paring.dataset.scores import Scores
+from paring.dataset.subset import Subset
+from paring.dataset.summary import compare
+from paring.dataset.table import Dataset
+from paring.dataset.writing import beside, place_images
+from paring.errors import InputError
+
+_NAMED = ("numpy", "polars", "opencv-python-headless", "numba", "faster-coco-eval")
+
+
+@dataclass
+class Run:
+    """A run folder being made, and what will be said of it in ``run.json``."""
+
+    folder: Path
+    started: float = field(default_factory=time.perf_counter)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def finish(self) -> dict[str, Any]:
+        """Write ``run.json``; gives what it says."""
+        about = {
+            "command": ["paring", *sys.argv[1:]],
+            **self.facts,
+            "seconds": round(time.perf_counter() - self.started, 3),
+            "peak_memory_bytes": peak_memory(),
+            "versions": versions(),
+        }
+        text = json.dumps(about, indent=2, ensure_ascii=False, default=str)
+        (self.folder / "run.json").write_text(text + "\n", encoding="utf-8")
+        return about
+
+
+def versions() -> dict[str, str]:
+    """What made the run."""
+    return {
+        "paring": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _NAMED},
+    }
+
+
+def peak_memory() -> int | None:
+    """Largest resident size of this process in bytes, where the system tells it."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@contextmanager
+def new_run(path: Path, *, overwrite: bool) -> Iterator[Run]:
+    """A fresh run folder; it appears when the block succeeds, and not at all otherwise."""
+    if overwrite and path.exists() and not (path / "run.json").is_file():
+        raise InputError(f"{path}: is not a run folder, so it is not replaced")
+    with beside(path, overwrite=overwrite) as fresh:
+        fresh.mkdir()
+        yield Run(fresh)
+
+
+def read_source(
+    source: Source, *, strict: bool = True, repair: bool = False, progress: Progress | None = None
+) -> tuple[Dataset, Reading]:
+    """Read what the command line names, and say what was decided on the way."""
+    reading = Reading(
+        path=source.data,
+        images=source.images,
+        split=source.split,
+        classes=None if source.classes is None else source.classes.split(","),
+        void=source.void,
+        reduce_zero_label=source.reduce_zero_label,
+        components=source.components,
+        strict=strict,
+        repair=repair,
+        progress=progress,
+    )
+    data = carry_out(reading, format=None if source.format is None else source.format.value)
+    for sentence in reading.said:
+        console.say(sentence)
+    if source.recompute:
+        return data.recomputed(), reading
+    flat = sum(fault.kind == NO_AREA for fault in reading.faults)
+    if flat:
+        console.say(
+            f"{console.count(flat, 'annotated area')} of zero or less; --recompute takes areas and "
+            "boxes from the masks"
+        )
+    return data, reading
+
+
+def fault_counts(faults: list[Fault]) -> dict[str, int]:
+    """How many records have which fault."""
+    return dict(Counter(fault.kind for fault in faults))
+
+
+def write_cut(
+    run: Run,
+    data: Dataset,
+    reading: Reading,
+    subset: Subset,
+    scores: Scores | None,
+    output: Output,
+) -> None:
+    """Write a selection into its run folder and show what it cost."""
+    kept = subset.apply(data)
+    (run.folder / "subset.json").write_text(subset.to_json() + "\n", encoding="utf-8")
+    if scores is not None:
+        scores.save(run.folder / "scores.parquet")
+    names = kept.images["file_name"].to_list()
+    (run.folder / "kept.txt").write_text("".join(f"{n}\n" for n in names), encoding="utf-8")
+    written = FORMATS["coco" if kept.origin is None else kept.origin.format].write_part(
+        kept, run.folder
+    )
+    if output.link is not None:
+        with beside(output.link) as fresh:
+            fresh.mkdir()
+            place_images(kept, fresh, "link")
+    before, after = data.summary(), kept.summary()
+    losses = compare(before, after)
+    run.facts |= {
+        "method": subset.method,
+        "parameters": subset.parameters,
+        "seed": subset.seed,
+        "rate": subset.rate,
+        "kept": len(subset.kept),
+        "dropped": len(subset.dropped),
+        "instances_before": before.instances,
+        "instances_after": after.instances,
+        "dataset": {"path": str(reading.path), "fingerprint": data.fingerprint},
+        "annotations": written,
+        "faults": fault_counts(reading.faults),
+        "losses": losses.to_dicts(),
+    }
+    about = run.finish()
+    if output.json:
+        console.show_json({"run": str(output.output), **about})
+        return
+    console.show_cut(before, after, losses)
+    console.say(f"run written to {output.output} in {about['seconds']:.1f} s")

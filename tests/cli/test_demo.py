@@ -1,0 +1,22 @@
+import json
+from pathlib import Path
+
+from conftest import Paring
+
+import paring
+
+
+def test_the_demo_draws_prunes_and_shows_what_it_cost(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    done = paring_command("demo", "-o", "demo", "--images", 30)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("30 images, 15 removed; ")
+    whole = paring.read(tmp_path / "demo" / "scenes.json")
+    assert len(whole) == 30
+    assert whole.read_image(1).shape == (240, 320, 3)
+    assert len(paring.read(tmp_path / "demo" / "annotations.json")) == 15
+    about = json.loads((tmp_path / "demo" / "run.json").read_text())
+    assert about["dataset"]["path"] == "demo/scenes.json"
+    chance = int(done.stderr.split("would have kept ")[1].split()[0].replace(",", ""))
+    assert 0 < chance < whole.summary().instances

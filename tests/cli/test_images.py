@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import factory
+import polars as pl
+import pytest
+from conftest import Paring
+
+import paring
+from paring.dataset.scores import Scores
+from paring.dataset.subset import Subset
+
+
+@pytest.fixture
+def scenes_file(tmp_path: Path) -> Path:
+    data = paring.scenes(40, seed=1, folder=tmp_path / "images")
+    data.write(tmp_path / "scenes.json", format="coco")
+    return tmp_path / "scenes.json"
+
+
+METHODS = {
+    "shape": [],
+    "shape --contour polygon --no-class-balanced": [],
+    "count": [],
+    "random --seed 3": [],
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_holds_all_its_files_and_they_agree(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path, method: str
+) -> None:
+    name, *options = method.split()
+    done = paring_command("images", name, "scenes.json", "--rate", 0.45, "-o", "run", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("40 images, 18 removed; ")
+    run, data = tmp_path / "run", paring.read(scenes_file)
+    subset = Subset.load(run / "subset.json")
+    assert len(subset.kept) == 22
+    kept = subset.apply(data)
+    assert paring.read(run / "annotations.json", images=tmp_path / "images") == kept
+    assert (run / "kept.txt").read_text().split() == kept.images["file_name"].to_list()
+    about = json.loads((run / "run.json").read_text())
+    assert (about["kept"], about["dropped"], about["rate"]) == (22, 18, 0.45)
+    assert about["command"][:3] == ["paring", "images", name]
+    assert about["seconds"] > 0
+    assert about["versions"]["paring"] == paring.__version__
+    assert about["instances_after"] == kept.summary().instances
+    if name == "random":
+        assert about["seed"] == 3
+        assert not (run / "scores.parquet").exists()
+    else:
+        scores = Scores.load(run / "scores.parquet")
+        assert {"image_id", "score", "strongest_category"} <= set(scores.frame.columns)
+        assert paring.images.keep_top(scores, rate=0.45).kept == subset.kept
+
+
+def test_the_same_seed_gives_the_same_bytes(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    for run in ("one", "two"):
+        paring_command("images", "shape", "scenes.json", "--rate", 0.5, "-o", run)
+    names = {p.name for p in (tmp_path / "one").iterdir()}
+    assert names == {"subset.json", "scores.parquet", "annotations.json", "kept.txt", "run.json"}
+    for name in names - {"run.json"}:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_stratified_selection_takes_the_scores_of_an_earlier_run(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    paring_command("images", "shape", "scenes.json", "--rate", 0.5, "-o", "run")
+    options = ["--scores", "run/scores.parquet", "--rate", 0.5, "--seed", 2, "-o", "ccs"]
+    done = paring_command("images", "ccs", "scenes.json", *options)
+    assert done.returncode == 0, done.stderr
+    scores = Scores.load(tmp_path / "run" / "scores.parquet")
+    expected = paring.images.keep_stratified(scores, rate=0.5, seed=2)
+    assert Subset.load(tmp_path / "ccs" / "subset.json").kept == expected.kept
+
+
+def test_scores_of_another_data_set_are_refused(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    paring_command("images", "shape", "scenes.json", "--rate", 0.5, "-o", "run")
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    options = ["--scores", "run/scores.parquet", "--rate", 0.5, "-o", "ccs"]
+    done = paring_command("images", "ccs", "d.json", *options)
+    assert done.returncode == 2
+    assert "another data set" in done.stderr
+    assert not (tmp_path / "ccs").exists()
+
+
+def test_floors_hold_in_the_run(paring_command: Paring, scenes_file: Path, tmp_path: Path) -> None:
+    options = ["--rate", 0.6, "--min-per-category", 2, "-o", "run"]
+    done = paring_command("images", "random", "scenes.json", *options)
+    assert done.returncode == 0, done.stderr
+    before = paring.read(scenes_file).summary().categories["instances"]
+    after = paring.read(tmp_path / "run" / "annotations.json").summary().categories["instances"]
+    assert (after >= pl.Series([min(2, n) for n in before])).all()
+    done = paring_command("images", "random", "scenes.json", "--count", 1, *options[2:-1], "no")
+    assert done.returncode == 2
+    assert "they need a count of" in done.stderr
+
+
+def test_kept_images_are_linked_on_request(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    options = ["--count", 3, "-o", "run", "--link", "pictures"]
+    assert paring_command("images", "shape", "scenes.json", *options).returncode == 0
+    linked = sorted(p.name for p in (tmp_path / "pictures").iterdir())
+    assert linked == (tmp_path / "run" / "kept.txt").read_text().split()
+    assert all((tmp_path / "pictures" / name).is_file() for name in linked)
+
+
+def test_json_output_is_one_object_on_stdout(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    done = paring_command("images", "count", "scenes.json", "--rate", 0.5, "-o", "run", "--json")
+    about = json.loads(done.stdout)
+    assert about["run"] == "run"
+    assert about["kept"] == 20
+    assert about["losses"][0]["lost"] >= about["losses"][-1]["lost"]
+
+
+def test_a_run_is_replaced_only_when_allowed(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    command = ["images", "count", "scenes.json", "-o", "run", "--count"]
+    assert paring_command(*command, 3).returncode == 0
+    assert paring_command(*command, 4).returncode == 2
+    assert paring_command(*command, 4, "--overwrite").returncode == 0
+    assert len(Subset.load(tmp_path / "run" / "subset.json").kept) == 4
+
+
+def test_the_data_set_itself_is_never_changed(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    paring_command("images", "shape", "scenes.json", "--rate", 0.5, "-o", "run", "--link", "kept")
+    assert {p: p.read_bytes() for p in before} == before

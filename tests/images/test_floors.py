@@ -1,0 +1,114 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import factory
+from paring.dataset.masks import MaskStore
+from paring.dataset.table import Dataset
+from paring.errors import InputError
+from paring.images.floors import Floors
+from paring.images.selection import keep_random
+
+
+def random_data(seed: int, n_images: int, n_instances: int) -> Dataset:
+    rng = np.random.default_rng(seed)
+    side = rng.choice([10.0, 40.0, 150.0], n_instances)
+    polygons = [[factory.rectangle(1, 1, s, s)] for s in side]
+    size = [200] * n_instances
+    masks = MaskStore.from_polygons(polygons, heights=size, widths=size)
+    sizes = dict.fromkeys(range(1, n_images + 1), (200, 200))
+    category = rng.choice([1, 2, 3, 4], n_instances, p=[0.7, 0.2, 0.07, 0.03])
+    return factory.assemble(masks, rng.integers(1, n_images + 1, n_instances), category, sizes)
+
+
+def kept_of_groups(data: Dataset, unit: str) -> dict[tuple[str, object], int]:
+    """Instances or images of each category and size, counted plainly."""
+    found: dict[tuple[str, object], set] = {}
+    for row in data.instances.iter_rows(named=True):
+        area = row["area"]
+        size = "small" if area < 1024 else "medium" if area < 9216 else "large"
+        member = row["instance_id"] if unit == "instances" else row["image_id"]
+        found.setdefault(("category", row["category_id"]), set()).add(member)
+        found.setdefault(("size", size), set()).add(member)
+    return {group: len(members) for group, members in found.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 40),
+    st.integers(0, 6),
+    st.integers(0, 6),
+    st.sampled_from(["instances", "images"]),
+    st.data(),
+)
+def test_floors_hold_at_the_count_or_the_error_says_a_count_that_does(
+    seed: int, n: int, per_category: int, per_size: int, unit: str, draw: st.DataObject
+) -> None:
+    data = random_data(seed, n, 3 * n)
+    count = draw.draw(st.integers(1, n))
+
+    def choose(count: int) -> object:
+        return keep_random(
+            data,
+            count=count,
+            seed=seed,
+            min_per_category=per_category,
+            min_per_size=per_size,
+            floor_unit=unit,  # type: ignore[arg-type]
+        )
+
+    try:
+        subset = choose(count)
+    except InputError as error:
+        needed = int(str(error).rsplit(" ", 1)[1].replace(",", ""))
+        assert needed > count
+        subset, count = choose(needed), needed
+    assert len(subset.kept) == count
+    total = kept_of_groups(data, unit)
+    kept = kept_of_groups(subset.apply(data), unit)
+    for (kind, name), there in total.items():
+        floor = per_category if kind == "category" else per_size
+        assert kept.get((kind, name), 0) >= min(floor, there)
+
+
+def test_a_selection_that_holds_already_is_left_alone() -> None:
+    data = random_data(0, 10, 30)
+    floors = Floors.of(data, per_category=1, unit="instances")
+    chosen = np.ones(10, dtype=bool)
+    after, changed = floors.enforce(chosen, np.arange(10))
+    assert after.all()
+    assert changed == {}
+
+
+def test_the_best_image_that_serves_comes_in_and_the_worst_that_can_go_goes() -> None:
+    masks = MaskStore.from_polygons(
+        [[factory.rectangle(1, 1, 9, 9)]] * 6, heights=[50] * 6, widths=[50] * 6
+    )
+    sizes = dict.fromkeys(range(1, 7), (50, 50))
+    # images 5 and 6 both have the rare class; 5 ranks better, and 3 is the worst of the kept
+    data = factory.assemble(masks, [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 2, 2], sizes)
+    floors = Floors.of(data, per_category=1, unit="images")
+    chosen = np.array([True, True, True, False, False, False])
+    after, changed = floors.enforce(chosen, np.arange(6))
+    assert np.flatnonzero(after).tolist() == [0, 1, 4]
+    assert set(changed) == {4, 2}
+
+
+def test_floors_of_what_cannot_be_are_refused() -> None:
+    data = random_data(0, 5, 9)
+    with pytest.raises(InputError, match="below 0"):
+        Floors.of(data, per_category=-1, unit="images")
+    with pytest.raises(InputError, match="'instances' or 'images'"):
+        Floors.of(data, per_category=1, unit="pixels")  # type: ignore[arg-type]
+
+
+def test_crowds_serve_no_floor() -> None:
+    data = random_data(0, 5, 9)
+    crowds = data.instances.with_columns(iscrowd=pl.lit(True))
+    floors = Floors.of(
+        Dataset(data.images, crowds, data.categories, data.masks), per_category=5, unit="instances"
+    )
+    assert floors.floors.tolist() == [0] * len(data.categories)
