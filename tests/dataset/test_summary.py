@@ -23,7 +23,7 @@ def data(tmp_path: Path) -> Dataset:
 
 def test_a_summary_counts_by_hand(data: Dataset) -> None:
     summary = data.summary()
-    assert (summary.images, summary.instances, summary.crowds, summary.empty_images) == (2, 4, 1, 0)
+    assert (summary.images, summary.instances, summary.crowds, summary.empty_images) == (2, 3, 1, 0)
     assert (summary.polygons, summary.run_lengths, summary.points) == (3, 1, 12)
     assert summary.categories["instances"].to_list() == [3, 0]
     assert summary.categories["images"].to_list() == [2, 0]

@@ -18,10 +18,10 @@ SIZES = ("small", "medium", "large")
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of one data set.
+    """Counts of one data set; crowds are no instances and are counted apart.
 
     `categories` is a frame (category_id, name, images, instances), `sizes` a frame (size, images,
-    instances) by COCO's buckets; crowds count in neither.
+    instances) by COCO's buckets.
     """
 
     images: int
@@ -74,8 +74,8 @@ def summarise(data: Dataset) -> Summary:
     )
     return Summary(
         images=len(data.images),
-        instances=len(data.instances),
-        crowds=int(data.instances["iscrowd"].sum()),
+        instances=len(counted),
+        crowds=len(data.instances) - len(counted),
         empty_images=len(data.images) - data.instances["image_id"].n_unique(),
         polygons=int(data.masks.is_polygon.sum()),
         run_lengths=int(data.masks.is_rle.sum()),

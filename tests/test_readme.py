@@ -1,0 +1,53 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    here = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    shown = []
+    for block in blocks("console"):
+        for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, expected = step.partition("\n")
+            done = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                env=os.environ | {"PATH": here},
+            )
+            assert done.returncode == 0, done.stderr
+            plain = "\n".join(line.rstrip() for line in done.stdout.splitlines())
+            assert plain == expected.rstrip("\n"), command
+            shown.append(command.split()[1])
+    assert shown == ["demo", "images", "inspect", "convert"]
+    for block in blocks("python"):
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
+    assert (tmp_path / "kept.json").is_file()
+
+
+@pytest.mark.parametrize("target", re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE))
+def test_every_make_target_named_is_there(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_every_link_leads_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
