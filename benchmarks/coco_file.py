@@ -330,6 +330,7 @@ def _placed_in_cents(
 
 
 def main() -> None:
+    """Write the file that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path, metavar="OUT.json")
     parser.add_argument("--images", type=int, default=TRAIN2017_IMAGES)

@@ -27,7 +27,9 @@ def main() -> None:
             if turn:  # the first turn warms the file cache
                 times[name].append(took)
     code = f"import paring, sys; print([m for m in {LATE!r} if m in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     spreads = {name: spread(values) for name, values in times.items()}
     base = spreads["empty interpreter"]["median"]
     added = round(spreads["import paring"]["median"] - base, 4)

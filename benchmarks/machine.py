@@ -51,7 +51,8 @@ def spread(values: Sequence[float], digits: int = 4) -> dict[str, float]:
 
 def words(values: dict[str, float], unit: str = "s") -> str:
     """A spread for a table: median (min to max)."""
-    return f"{values['median']:.3g} {unit} ({values['min']:.3g} to {values['max']:.3g})"
+    gap = f" {unit}" if unit else ""
+    return f"{values['median']:.3g}{gap} ({values['min']:.3g} to {values['max']:.3g})"
 
 
 def save(name: str, result: dict[str, Any], lines: Sequence[str]) -> None:
@@ -61,7 +62,8 @@ def save(name: str, result: dict[str, Any], lines: Sequence[str]) -> None:
     (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     about = result["machine"]
     tail = (
-        f"Measured on {about['cores']} cores of {about['processor']}, {about['memory_gib']:.0f} GiB, "
+        f"Measured on {about['cores']} cores of {about['processor']}, "
+        f"{about['memory_gib']:.0f} GiB, "
         f"Python {about['python']}."
     )
     markdown = "\n".join([*lines, "", tail]) + "\n"

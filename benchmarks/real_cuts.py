@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from machine import machine, save
 
 import paring
+from machine import machine, save
 from paring.dataset.scores import Scores
 from paring.dataset.summary import compare
 from paring.dataset.table import Dataset
@@ -121,8 +121,9 @@ def main() -> None:
     folder = parser.parse_args().data
     result: dict[str, Any] = {"machine": machine("numpy", "polars", "opencv-python-headless")}
     lines = [
-        "Instances kept, in percent, and behind the stroke the share kept by the category that lost",
-        f"most. Images kept are 100 % - p in every column. Chance: mean ± deviation over {len(SEEDS)} seeds.",
+        "Instances kept, in percent, and behind the stroke the share kept by the category that",
+        "lost most. Images kept are 100 % - p in every column. Chance: mean ± deviation over",
+        f"{len(SEEDS)} seeds.",
     ]
     for name, (path, recompute) in SETS.items():
         data = paring.read(folder / path)
@@ -136,8 +137,9 @@ def main() -> None:
         lines += ["", f"Spearman of shape and count over images: {agree['shape_and_count']:.3f}."]
         if "raster_and_polygon_images" in agree:
             lines.append(
-                f"Raster and polygon: instances {agree['raster_and_polygon_instances']:.4f}, images "
-                f"{agree['raster_and_polygon_images']:.4f}, top half "
+                "Spearman of raster and polygon: instances "
+                f"{agree['raster_and_polygon_instances']:.4f}, images "
+                f"{agree['raster_and_polygon_images']:.4f}; top half "
                 f"{agree['raster_and_polygon_top_half']:.1%} the same."
             )
     save("real_cuts", result, lines)

@@ -9,15 +9,16 @@ on a sample and extrapolated, which is said.
 from __future__ import annotations
 
 import argparse
-import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 from coco_file import write_coco_file
-from machine import machine, save, seconds, spread
+from machine import machine, save, spread
 
 SAMPLE = 8_000
 
@@ -51,33 +52,31 @@ print((time.perf_counter() - started) / len(some))
 
 def run(code: list[str]) -> tuple[float, str, float]:
     """Seconds, output and peak resident GiB of a process."""
-    out: list[str] = []
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as out:
+        child = subprocess.Popen(code, stdout=out, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        took = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise RuntimeError(f"{code} ended with {child.returncode}")
+        out.seek(0)
+        return took, out.read().decode(), usage.ru_maxrss / 2**20
 
-    def work() -> None:
-        done = subprocess.run(code, check=True, capture_output=True, text=True)
-        out.append(done.stdout)
 
-    took = seconds(work)
-    # the largest child so far: ways are run in order of their appetite, smallest first
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return took, out[0], peak
-
-
-def measured(code: list[str], repeats: int) -> dict[str, object]:
-    """Seconds with spread and peak memory of a process, run in a fresh parent each time."""
-    times, peaks = [], []
+def measured(ways: dict[str, list[str]], repeats: int) -> dict[str, dict[str, Any]]:
+    """Seconds with spread and peak memory of each way; the ways take turns."""
+    runs: dict[str, list[tuple[float, str, float]]] = {name: [] for name in ways}
     for _ in range(repeats):
-        probe = (
-            "import sys; sys.path.insert(0, {here!r}); import train2017, json; "
-            "print(json.dumps(train2017.run({code!r})))"
-        ).format(here=str(Path(__file__).parent), code=code)
-        done = subprocess.run(
-            [sys.executable, "-c", probe], check=True, capture_output=True, text=True
-        )
-        took, _, peak = json.loads(done.stdout)
-        times.append(took)
-        peaks.append(peak)
-    return {"seconds": spread(times, 2), "peak_gib": round(max(peaks), 2)}
+        for name, code in ways.items():
+            runs[name].append(run(code))
+    return {
+        name: {
+            "seconds": spread([took for took, _, _ in done], 2),
+            "peak_gib": round(max(peak for _, _, peak in done), 2),
+        }
+        for name, done in runs.items()
+    }
 
 
 def main() -> None:
@@ -104,12 +103,14 @@ def main() -> None:
             "paring images shape (raster)": command("raster"),
             "paring images shape --contour polygon": command("polygon"),
         }
-        run([*python, "import paring.images.kernel"])  # compile once, as any earlier run would
-        found = {name: measured(code, options.repeats) for name, code in ways.items()}
+        run(
+            [*python, "import paring.images.contours.kernel"]
+        )  # compile once, as any earlier run would
+        found = measured(ways, options.repeats)
         each = float(run([*python, DRAW.format(file=text, sample=SAMPLE)])[1])
         size = file.stat().st_size
     n = 860_001
-    plain = found["json.load"]["seconds"]["median"] + each * n  # type: ignore[index]
+    plain = found["json.load"]["seconds"]["median"] + each * n
     result = {
         "machine": machine("numpy", "polars", "opencv-python-headless", "numba", "msgspec"),
         "file_bytes": size,
@@ -121,8 +122,8 @@ def main() -> None:
         },
     }
     lines = [
-        f"A generated file of {size / 2**20:,.0f} MiB, 118,287 images and {n:,} instances; each way in",
-        f"processes of its own, median of {options.repeats} (smallest to largest).",
+        f"A generated file of {size / 2**20:,.0f} MiB, 118,287 images and {n:,} instances; each",
+        f"way in processes of its own, median of {options.repeats} (smallest to largest).",
         "",
         "| way | seconds | peak memory | bound |",
         "|---|---|---|---|",
@@ -131,10 +132,10 @@ def main() -> None:
     for (name, way), bound in zip(found.items(), bounds, strict=True):
         s = way["seconds"]
         lines.append(
-            f"| `{name}` | {s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f}) "  # type: ignore[index]
+            f"| `{name}` | {s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f}) "
             f"| {way['peak_gib']:.2f} GiB | {bound} |"
         )
-    whole = found["paring images shape (raster)"]["seconds"]["median"]  # type: ignore[index]
+    whole = found["paring images shape (raster)"]["seconds"]["median"]
     lines += [
         "",
         f"The plain way (`json.load`, then the published full-frame loop at {each * 1e6:.0f} µs an "

@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-import factory
 import pytest
 
+import factory
 import paring
 
 HEAVY = ("torch", "cv2", "matplotlib", "numba", "polars", "scipy", "PIL", "rich")

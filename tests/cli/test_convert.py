@@ -1,11 +1,11 @@
 import json
 from pathlib import Path
 
-import factory
 import pytest
-from conftest import Paring
 
+import factory
 import paring
+from commands import Paring
 from paring.dataset.table import Dataset
 
 

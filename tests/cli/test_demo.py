@@ -1,9 +1,8 @@
 import json
 from pathlib import Path
 
-from conftest import Paring
-
 import paring
+from commands import Paring
 
 
 def test_the_demo_draws_prunes_and_shows_what_it_cost(

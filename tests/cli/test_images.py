@@ -1,12 +1,12 @@
 import json
 from pathlib import Path
 
-import factory
 import polars as pl
 import pytest
-from conftest import Paring
 
+import factory
 import paring
+from commands import Paring
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 

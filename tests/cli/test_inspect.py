@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import factory
-from conftest import Paring
+from commands import Paring
 
 
 def test_a_sound_data_set_is_described_with_exit_code_0(
@@ -33,6 +33,9 @@ def test_oddities_are_listed_and_refusals_all_at_once(
     assert "refused annotation 2 (id 3): names category 9" in done.stdout
     assert "2 records cannot be used" in done.stderr
     listed = json.loads(paring_command("inspect", "d.json", "--json").stdout)
-    assert [f["record"] for f in listed["refused"]] == ["annotation 1 (id 2)", "annotation 2 (id 3)"]
+    assert [f["record"] for f in listed["refused"]] == [
+        "annotation 1 (id 2)",
+        "annotation 2 (id 3)",
+    ]
     assert listed["odd"] == {"empty segmentation": 1, "area of zero or less": 1}
     assert listed["instances"] == 2

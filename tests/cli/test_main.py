@@ -1,11 +1,11 @@
 import re
 from pathlib import Path
 
-import factory
 import pytest
-from conftest import Paring
 
+import factory
 import paring
+from commands import Paring
 
 COMMANDS = [
     [],
@@ -49,7 +49,10 @@ def test_the_version_is_shown(paring_command: Paring) -> None:
             ["images", "shape", "d.json", "--rate", "0.5", "-o", "other", "--overwrite"],
             "other: is not a run folder",
         ),
-        (["images", "ccs", "d.json", "--rate", "0.5", "-o", "run", "--scores", "d.json"], "is not a"),
+        (
+            ["images", "ccs", "d.json", "--rate", "0.5", "-o", "run", "--scores", "d.json"],
+            "is not a",
+        ),
         (["convert", "d.json", "--to", "voc", "-o", "run", "--images", "gone"], "does not exist"),
         (["inspect", "loop"], "loop"),
     ],

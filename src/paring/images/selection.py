@@ -222,7 +222,7 @@ def fill_evenly(sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     From the smallest on, each gives its size or an equal share of what is left to take.
 
     >>> fill_evenly(np.array([10, 2, 30]), 20)
-    array([ 9,  2,  9])
+    array([9, 2, 9])
     """
     shares = np.zeros(len(sizes), dtype=np.int64)
     for done, k in enumerate(np.argsort(sizes, kind="stable")):

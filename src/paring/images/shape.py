@@ -20,7 +20,7 @@ from paring.dataset.masks import MaskStore
 from paring.dataset.scores import Scores
 from paring.dataset.table import Dataset, rows_of_ids
 from paring.errors import InputError
-from paring.images.contour import measure_contours
+from paring.images.contours.measure import measure_contours
 
 Contour = Literal["raster", "polygon"]
 
