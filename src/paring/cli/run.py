@@ -18,7 +18,7 @@ from paring import __version__
 from paring.cli import console
 from paring.cli.options import Output, Source
 from paring.dataset.formats import FORMATS, carry_out
-from paring.dataset.formats.coco_annotations import NO_AREA
+from paring.dataset.formats.coco.annotations import NO_AREA
 from paring.dataset.reading import Fault, Progress, Reading
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset

@@ -17,8 +17,8 @@ import polars as pl
 
 from paring.dataset.formats.indexed import instance_frame, mask_store
 from paring.dataset.formats.losses import left_behind
-from paring.dataset.formats.pairs_layout import IMAGE_FOLDERS
 from paring.dataset.formats.pictures import (
+    IMAGE_FOLDERS,
     SPLITS,
     has_file,
     image_frame,

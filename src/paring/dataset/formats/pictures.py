@@ -20,6 +20,9 @@ from paring.errors import InputError
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 """Endings of the files that count as images, in small letters."""
 
+IMAGE_FOLDERS = ("images", "imgs", "image", "img", "JPEGImages")
+"""Usual names of a folder that holds the images, beside one with what is said of them."""
+
 SPLITS = ("train", "val", "test")
 """Usual names of the parts of a data set, the likeliest to be wanted first."""
 
