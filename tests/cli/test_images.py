@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -138,3 +140,36 @@ def test_the_data_set_itself_is_never_changed(
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     paring_command("images", "shape", "scenes.json", "--rate", 0.5, "-o", "run", "--link", "kept")
     assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_reader_that_goes_away_does_not_undo_the_run(scenes_file: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m paring images count scenes.json --rate 0.5 -o run | true"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "run" / "run.json").is_file()
+
+
+def test_a_subset_is_applied_again_and_to_other_data_only_by_force(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    paring_command("images", "random", "scenes.json", "--rate", 0.5, "-o", "run")
+    again = ["images", "apply", "scenes.json", "--subset", "run/subset.json", "-o"]
+    assert paring_command(*again, "again").returncode == 0
+    for name in ("annotations.json", "kept.txt"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+    other = json.loads(scenes_file.read_text())
+    other["annotations"][0]["area"] += 1
+    factory.write_json(tmp_path / "other.json", other)
+    again[2] = "other.json"
+    refused = paring_command(*again, "other")
+    assert refused.returncode == 2
+    assert "made from another data set" in refused.stderr
+    assert paring_command(*again, "other", "--force").returncode == 0
+    kept = Subset.load(tmp_path / "run" / "subset.json").kept
+    paring.read(scenes_file).subset(kept[1:]).write(tmp_path / "fewer.json")
+    again[2] = "fewer.json"
+    lacking = paring_command(*again, "fewer", "--force")
+    assert lacking.returncode == 2
+    assert f"image id {kept[0]} is not in the data set" in lacking.stderr

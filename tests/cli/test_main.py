@@ -17,6 +17,7 @@ COMMANDS = [
     ["images", "count"],
     ["images", "random"],
     ["images", "ccs"],
+    ["images", "apply"],
 ]
 
 

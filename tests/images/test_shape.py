@@ -315,3 +315,19 @@ def _nothing():
     from contextlib import nullcontext
 
     return nullcontext()
+
+
+def test_an_instance_too_large_to_draw_is_named_and_can_be_measured_as_polygon() -> None:
+    side = 900_000
+    small, large = factory.rectangle(5, 5, 9, 9), factory.rectangle(0, 0, side, side)
+    data = scene_of([[small], [large]], [1, 2], [1, 1], side=side)
+    with pytest.raises(paring.InputError, match="instance 2 spans 900000 x 900000 pixels"):
+        shape_scores(data)
+    assert shape_scores(data, contour="polygon").frame["score"].to_list() == [0.5, 0.5]
+
+
+def test_data_without_a_mask_that_counts_cannot_be_ranked() -> None:
+    data = scene_of([[]], [1], [1])
+    for score in (shape_scores, count_scores):
+        with pytest.raises(paring.InputError, match="no instance counts"):
+            score(data)

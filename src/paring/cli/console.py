@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
@@ -75,7 +75,9 @@ def warnings_said() -> Iterator[None]:
 
 def say(sentence: str) -> None:
     """A word on the way, on stderr."""
-    err.print(Text(sentence, style="dim"))
+    # a reader of stderr that goes away must not stop the work
+    with suppress(BrokenPipeError):
+        err.print(Text(sentence, style="dim"))
 
 
 def show_json(value: Mapping[str, Any]) -> None:

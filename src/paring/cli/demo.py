@@ -42,10 +42,10 @@ def demo(
         subset = keep_top(scores, rate=rate)
         reading.path = output / "scenes.json"
         console.say(f"{console.count(n_images, 'scene')} drawn into {output / 'images'}")
-        write_cut(run, data, reading, subset, scores, Output(output, json=json))
-        if not json:
-            chance = keep_random(data, rate=rate, seed=seed).apply(data).summary()
-            console.say(
-                f"by chance the same number of images would have kept {chance.instances:,} "
-                f"instances; see {output / 'run.json'} and {output / 'annotations.json'}"
-            )
+        show = write_cut(run, data, reading, subset, scores, Output(output, json=json))
+        chance = keep_random(data, rate=rate, seed=seed).apply(data).summary()
+    show()
+    console.say(
+        f"by chance the same number of images would have kept {chance.instances:,} instances; "
+        f"see {output / 'run.json'} and {output / 'annotations.json'}"
+    )

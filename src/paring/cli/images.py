@@ -46,13 +46,16 @@ def _run(
     source: Source,
     output: Output,
     choose: Callable[[Dataset, Progress], tuple[Subset, Scores | None]],
+    *,
+    force: bool = False,
 ) -> None:
     """Read, choose, write: what all commands of this group do."""
     with new_run(output.output, overwrite=output.overwrite) as run:
         with console.bars() as bars:
             data, reading = read_source(source, progress=bars)
             subset, scores = choose(data, bars)
-        write_cut(run, data, reading, subset, scores, output)
+        show = write_cut(run, data, reading, subset, scores, output, force=force)
+    show()
 
 
 @app.command()
@@ -157,6 +160,23 @@ def ccs(
         return subset, found
 
     _run(source, output, choose)
+
+
+@app.command()
+@shares
+def apply(
+    source: Source,
+    output: Output,
+    subset: Annotated[Path, typer.Option(help="Subset of an earlier run (subset.json).")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Apply it to another data set than it was made from.")
+    ] = False,
+) -> None:
+    """Keep what an earlier run kept, in this copy of its data set.
+
+    Example: `paring images apply VOC2012 --subset run/subset.json -o run-again`
+    """
+    _run(source, output, lambda *_: (Subset.load(subset), None), force=force)
 
 
 def _top(scores: Scores, data: Dataset, selection: Selection, unscored: Unscored) -> Subset:

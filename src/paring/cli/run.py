@@ -7,7 +7,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -123,9 +123,15 @@ def write_cut(
     subset: Subset,
     scores: Scores | None,
     output: Output,
-) -> None:
-    """Write a selection into its run folder and show what it cost."""
-    kept = subset.apply(data)
+    *,
+    force: bool = False,
+) -> Callable[[], None]:
+    """Write a selection into its run folder; gives what shows what it cost.
+
+    That is for after the run is in place: a reader of our output that goes away (`| head`) must
+    not undo it.
+    """
+    kept = subset.apply(data, force=force)
     (run.folder / "subset.json").write_text(subset.to_json() + "\n", encoding="utf-8")
     if scores is not None:
         scores.save(run.folder / "scores.parquet")
@@ -155,8 +161,12 @@ def write_cut(
         "losses": losses.to_dicts(),
     }
     about = run.finish()
-    if output.json:
-        console.show_json({"run": str(output.output), **about})
-        return
-    console.show_cut(before, after, losses)
-    console.say(f"run written to {output.output} in {about['seconds']:.1f} s")
+
+    def show() -> None:
+        if output.json:
+            console.show_json({"run": str(output.output), **about})
+            return
+        console.show_cut(before, after, losses)
+        console.say(f"run written to {output.output} in {about['seconds']:.1f} s")
+
+    return show

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from paring.errors import InputError
+
+_log = logging.getLogger("paring")
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, the steps done and the steps there are."""
@@ -73,8 +76,9 @@ class Reading:
         self.faults.extend(Fault(kind, record, message, refused=False) for record in records)
 
     def say(self, sentence: str) -> None:
-        """Something decided for the user that they should see."""
+        """Something decided for the user that they should see; the logger ``paring`` hears it."""
         self.said.append(sentence)
+        _log.info(sentence)
 
     def step(self, label: str, done: int, total: int) -> None:
         """Tell how far a long read is."""

@@ -62,6 +62,8 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
             raise InputError(f"{source}: the image does not exist")
         if not os.path.abspath(target).startswith(os.path.abspath(folder) + os.sep):
             raise InputError(f"file name {name!r} leads out of the folder")
+        if os.path.lexists(target):  # two records of one picture
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         if how == "link":
             try:

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from paring.dataset import ragged
-from paring.dataset.masks import MaskStore
+from paring.dataset.masks import LARGEST_BITMAP, MaskStore
 from paring.dataset.scores import Scores
 from paring.dataset.table import Dataset, rows_of_ids
 from paring.errors import InputError
@@ -119,6 +119,8 @@ def instance_shapes(
     """
     keep = counted(data, min_image_side=min_image_side)
     rows = np.flatnonzero(keep)
+    if contour == "raster":
+        _refuse_too_large(data, rows)
     area, perimeter = np.zeros(len(keep)), np.zeros(len(keep))
     area[rows], perimeter[rows] = outlines(
         data.masks if keep.all() else data.masks.take(rows),
@@ -212,7 +214,14 @@ def count_scores(data: Dataset, *, min_image_side: int = 0) -> Scores:
 def image_scores(
     data: Dataset, score: NDArray[np.float64], *, method: str, parameters: Mapping[str, Any]
 ) -> Scores:
-    """Scores of images as the sum over their instances' scores (n,) (TFDP Eq. 14), explained."""
+    """Scores of images as the sum over their instances' scores (n,) (TFDP Eq. 14), explained.
+
+    Raises `InputError` where no instance has a score.
+    """
+    if len(data) and not score.any():
+        raise InputError(
+            f"no instance counts, so the images cannot be ranked by {method}; has the data masks?"
+        )
     total = _ordered_sums(data.image_rows, score, len(data.images))
     active = np.flatnonzero(score > 0)
     number = np.bincount(data.image_rows[active], minlength=len(data.images))
@@ -233,6 +242,23 @@ def image_scores(
         strongest_score=pl.Series(score).gather(where),
     )
     return Scores(frame, method, data.fingerprint, "high", dict(parameters))
+
+
+def _refuse_too_large(data: Dataset, rows: NDArray[np.int64]) -> None:
+    """Name the first instance whose bounding box is larger than a bitmap may be."""
+    sizes = data.images["width"] * data.images["height"]
+    if not len(sizes) or sizes.max() <= LARGEST_BITMAP:  # type: ignore[operator]
+        return
+    box = data.masks.boxes()[rows]
+    size = np.stack((data.masks.widths, data.masks.heights), axis=1)[rows]
+    sides = np.minimum(box[:, :2] + box[:, 2:], size) - np.maximum(box[:, :2], 0)
+    large = np.flatnonzero(sides.prod(axis=1) > LARGEST_BITMAP)
+    if len(large):
+        width, height = sides[large[0]]
+        raise InputError(
+            f"instance {data.instances['instance_id'][int(rows[large[0]])]} spans "
+            f"{width:.0f} x {height:.0f} pixels, too many to draw; measure with contour polygon"
+        )
 
 
 def _share_of_category(data: Dataset, score: NDArray[np.float64]) -> NDArray[np.float64]:
