@@ -241,9 +241,7 @@ class Dataset:
         if origin is not None:
             texts = origin.instances
             if texts is not None and origin.format == "coco":
-                from paring.dataset.formats.coco.records import with_fields
-
-                texts = with_fields(texts, {"bbox": box.tolist(), "area": area.tolist()})
+                texts = texts.with_fields({"bbox": box.tolist(), "area": area.tolist()})
             origin = replace(origin, instances=texts)
             origin = origin.bind(self.images, instances, self.categories, self.masks)
         return replace(self, instances=instances, origin=origin)

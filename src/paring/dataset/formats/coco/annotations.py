@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from paring.dataset.formats.coco.geometry import parse
-from paring.dataset.formats.coco.records import Id, decoded, listed, name_of, with_fields
+from paring.dataset.formats.coco.records import Id, decoded, listed, name_of
 from paring.dataset.masks import MaskStore
 from paring.dataset.origin import Records
 from paring.dataset.reading import Reading
@@ -201,7 +201,7 @@ def _renumbered(
     fresh = max((i for i in ids if i is not None), default=0)
     for number, k in enumerate(wrong.tolist(), start=fresh + 1):
         ids[k] = number
-    edited = iter(with_fields(texts.take(wrong), {"id": [ids[k] for k in wrong.tolist()]}))
+    edited = iter(texts.take(wrong).with_fields({"id": [ids[k] for k in wrong.tolist()]}))
     changed = set(wrong.tolist())
     written = [next(edited) if k in changed else text for k, text in enumerate(texts)]
     column = pl.Series("instance_id", ids, dtype=pl.Int64)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from paring.dataset.origin import Records
 from paring.dataset.reading import Reading
 from paring.errors import InputError
 
@@ -52,16 +51,6 @@ def name_of(what: str, row: int, raw: Any) -> str:
     except UNREADABLE:
         found = None
     return f"{what} {row}" + ("" if found is None else f" (id {bytes(found).decode()[:40]})")
-
-
-def with_fields(texts: Records, fields: dict[str, list[Any]]) -> Records:
-    """The same records, each with the given fields set to its value; all else as it came."""
-    written = []
-    for text, *values in zip(texts, *fields.values(), strict=True):
-        record: dict[str, Any] = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        record |= zip(fields, values, strict=True)
-        written.append(msgspec.json.encode(record))
-    return Records.of(written)
 
 
 def plain(error: Exception) -> str:
