@@ -69,7 +69,7 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
             try:
                 target.symlink_to(source)
                 continue
-            except (OSError, NotImplementedError):
+            except OSError:
                 pass
         shutil.copyfile(source, target)
     return len(data)
