@@ -125,10 +125,10 @@ def main() -> None:
         f"A generated file of {size / 2**20:,.0f} MiB, 118,287 images and {n:,} instances; each",
         f"way in processes of its own, median of {options.repeats} (smallest to largest).",
         "",
-        "| way | seconds | peak memory | bound |",
+        "| way | seconds | peak memory | goal |",
         "|---|---|---|---|",
     ]
-    bounds = ("12 s, 3 GB", "", "25 s, 4 GB", "20 s, 4 GB")
+    bounds = ("at most 12 s, 3 GB", "", "at most 25 s, 4 GB", "at most 20 s, 4 GB")
     for (name, way), bound in zip(found.items(), bounds, strict=True):
         s = way["seconds"]
         lines.append(
