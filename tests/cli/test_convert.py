@@ -79,3 +79,27 @@ def test_repair_leaves_out_what_is_broken_and_says_so(
     assert mended.instances["instance_id"].to_list() == [1, 2]
     about = json.loads((tmp_path / "out" / "run.json").read_text())
     assert about["left_out"] == ["annotation 2 (id 2): names image 7, which is not there"]
+
+
+def test_json_output_is_one_object_and_an_earlier_output_is_replaced_when_allowed(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    command = ["convert", "d.json", "--to", "voc", "-o", "out"]
+    assert paring_command(*command).returncode == 0
+    assert paring_command(*command).returncode == 2
+    done = paring_command(*command, "--overwrite", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["output"] == "out"
+    assert not [p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
+
+
+def test_odd_records_are_counted_but_not_said_to_be_left_out(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    records = [factory.annotation(1, 1, 1, [factory.rectangle(1, 1, 3, 3)], area=0)]
+    factory.write_json(tmp_path / "d.json", factory.coco(records))
+    done = paring_command("convert", "d.json", "--to", "coco", "-o", "out", "--repair", "--json")
+    about = json.loads(done.stdout)
+    assert about["left_out"] == []
+    assert about["faults"] == {"area of zero or less": 1}

@@ -19,3 +19,15 @@ def test_the_demo_draws_prunes_and_shows_what_it_cost(
     assert about["dataset"]["path"] == "demo/scenes.json"
     chance = int(done.stderr.split("would have kept ")[1].split()[0].replace(",", ""))
     assert 0 < chance < whole.summary().instances
+
+
+def test_the_demo_is_decided_by_its_seed_speaks_json_and_is_replaced_when_allowed(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    command = ["demo", "-o", "demo", "--images", 4]
+    assert paring_command(*command).returncode == 0
+    done = paring_command(*command, "--seed", 1, "--overwrite", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kept"] == 2
+    drawn = paring.read(tmp_path / "demo" / "scenes.json")
+    assert drawn.masks == paring.scenes(4, seed=1).masks

@@ -173,3 +173,63 @@ def test_a_subset_is_applied_again_and_to_other_data_only_by_force(
     lacking = paring_command(*again, "fewer", "--force")
     assert lacking.returncode == 2
     assert f"image id {kept[0]} is not in the data set" in lacking.stderr
+
+
+def test_every_option_of_shape_reaches_the_method(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    options = ["--contour", "polygon", "--no-scale-invariant", "--no-class-balanced"]
+    options += ["--min-image-side", 7, "--unscored", "drop", "--rate", 0.5, "-o", "run"]
+    done = paring_command("images", "shape", "scenes.json", *options)
+    assert done.returncode == 0, done.stderr
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert about["parameters"] == {
+        "scores": "shape",
+        "contour": "polygon",
+        "scale_invariant": False,
+        "class_balanced": False,
+        "min_image_side": 7,
+        "unscored": "drop",
+    }
+
+
+def test_strata_and_cutoff_reach_the_method(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    paring.images.count_scores(paring.read(scenes_file)).save(tmp_path / "s.parquet")
+    options = ["--scores", "s.parquet", "--rate", 0.5, "--strata", 3, "--cutoff", 0.25, "-o", "run"]
+    assert paring_command("images", "ccs", "scenes.json", *options).returncode == 0
+    parameters = Subset.load(tmp_path / "run" / "subset.json").parameters
+    assert (parameters["strata"], parameters["cutoff"]) == (3, 0.25)
+
+
+def test_a_run_says_what_was_there_before_and_what_was_odd(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    square = [factory.rectangle(1, 1, 3, 3)]
+    records = [factory.annotation(k, k, 1, square) for k in (1, 2)]
+    records.append(factory.annotation(3, 1, 1, square, area=0, bbox=[1, 1, 3, 3]))
+    factory.write_json(tmp_path / "d.json", factory.coco(records))
+    done = paring_command("images", "random", "d.json", "--count", 1, "--seed", 5, "-o", "run")
+    assert "1 annotated area of zero or less; --recompute" in done.stderr
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (about["instances_before"], about["seed"]) == (3, 5)
+    assert about["faults"] == {"area of zero or less": 1}
+
+
+def test_recomputed_areas_are_those_of_the_masks(paring_command: Paring, tmp_path: Path) -> None:
+    records = [factory.annotation(1, 1, 1, [factory.rectangle(1, 1, 3, 3)], area=0, bbox=[])]
+    factory.write_json(tmp_path / "d.json", factory.coco(records))
+    options = ["--count", 2, "--recompute", "-o", "run"]
+    assert paring_command("images", "count", "d.json", *options).returncode == 0
+    again = paring.read(tmp_path / "run" / "annotations.json")
+    assert again.instances["area"].to_list() == [9.0]
+
+
+def test_images_given_by_a_relative_folder_are_linked_to_where_they_lie(
+    paring_command: Paring, scenes_file: Path, tmp_path: Path
+) -> None:
+    options = ["--images", "images", "--count", 3, "-o", "run", "--link", "deep/pictures"]
+    done = paring_command("images", "count", "scenes.json", *options)
+    assert done.returncode == 0, done.stderr
+    assert all(p.is_file() for p in (tmp_path / "deep" / "pictures").iterdir())

@@ -39,3 +39,16 @@ def test_oddities_are_listed_and_refusals_all_at_once(
     ]
     assert listed["odd"] == {"empty segmentation": 1, "area of zero or less": 1}
     assert listed["instances"] == 2
+
+
+def test_more_oddities_than_are_shown_are_counted_and_refusals_are_not_odd(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    square = [factory.rectangle(1, 1, 3, 3)]
+    records = [factory.annotation(k, 1, 1, square, area=0) for k in range(7)]
+    records.append(factory.annotation(9, 9, 1, square))
+    factory.write_json(tmp_path / "d.json", factory.coco(records))
+    done = paring_command("inspect", "d.json")
+    assert "area of zero or less: 7 (annotation 0 (id 0), " in done.stdout
+    assert "annotation 4 (id 4) and 2 more)" in done.stdout
+    assert "odd unusable" not in done.stdout

@@ -1,8 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from paring.cli.run import new_run, peak_memory, versions
+import factory
+from paring.cli.options import FormatName, Source
+from paring.cli.run import new_run, peak_memory, read_source, versions
 from paring.errors import InputError
 
 
@@ -30,3 +34,45 @@ def test_a_run_says_what_made_it(tmp_path: Path) -> None:
     assert about["kept"] == 3
     assert about["versions"] == versions()
     assert peak_memory() > 10_000_000
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """A folder of one image with a mask: two squares of value 1, and 9 between them."""
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    mask = np.array([[1, 0, 9, 0, 1]], np.uint8)
+    Image.new("RGB", (5, 1)).save(tmp_path / "images" / "a.jpg")
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    return tmp_path
+
+
+def test_the_options_of_masks_reach_the_reader(masks: Path) -> None:
+    source = Source(masks, FormatName.pairs, classes="ground,cat", void=9, components=True)
+    data, reading = read_source(source)
+    assert data.categories["name"].to_list() == ["ground", "cat"]
+    assert (data.instances["category_id"] == data.categories["category_id"][1]).sum() == 2
+    assert (reading.void, reading.components, reading.classes) == (9, True, ["ground", "cat"])
+
+
+def test_the_split_and_format_asked_for_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "annotations").mkdir()
+    for split in ("train", "val"):
+        factory.write_json(tmp_path / "annotations" / f"instances_{split}.json", factory.coco())
+    data, _ = read_source(Source(tmp_path, split="val"))
+    assert data.origin.path.name == "instances_val.json"
+    assert "annotations taken from" in capsys.readouterr().err
+    with pytest.raises(InputError, match="data.yaml|YOLO|yolo"):
+        read_source(Source(tmp_path, FormatName.yolo))
+
+
+def test_a_run_is_not_replaced_unasked(tmp_path: Path) -> None:
+    with new_run(tmp_path / "run", overwrite=False) as run:
+        run.finish()
+    with (
+        pytest.raises(InputError, match="exists already"),
+        new_run(tmp_path / "run", overwrite=False),
+    ):
+        pass

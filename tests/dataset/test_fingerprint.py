@@ -71,3 +71,34 @@ def test_the_value_is_the_same_on_every_machine_and_in_every_version() -> None:
     frame = pl.DataFrame({"id": [1, 2], "name": ["cat", "π"], "size": [0.5, -0.0]})
     value = fingerprint.combine({"frame": fingerprint.of_frame(frame)})
     assert value == "c628357db1a66aed9ac61e1945661da2"
+
+
+def test_blocks_do_not_change_the_number_of_a_mask(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fingerprint.of_masks(data.masks)
+    monkeypatch.setattr(fingerprint, "_BLOCK", 7)
+    assert fingerprint.of_masks(data.masks).tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_every_number_of_a_box_counts(data: Dataset, place: int) -> None:
+    boxes = data.instances["bbox"].to_numpy().copy()
+    boxes[0, place] += 1
+    moved = data.instances.with_columns(pl.Series("bbox", boxes, dtype=pl.Array(pl.Float64, 4)))
+    assert replace(data, instances=moved).fingerprint != data.fingerprint
+
+
+def test_boxes_and_masks_have_the_same_value_in_every_version() -> None:
+    box = pl.Series("bbox", [[1.0, 2.0, 3.0, 4.0]], dtype=pl.Array(pl.Float64, 4))
+    masks = MaskStore.concat(
+        [
+            MaskStore.from_polygons([[[0, 0, 3, 0, 3, 4]]], heights=[5], widths=[5]),
+            MaskStore.from_runs([np.array([3, 4, 18], np.uint32)], heights=[5], widths=[5]),
+        ]
+    )
+    tables = {
+        "boxes": fingerprint.of_frame(pl.DataFrame({"bbox": box})),
+        "masks": fingerprint.of_masks(masks),
+    }
+    assert fingerprint.combine(tables) == "7a1bfcfcecb73c7468627fab6de4a9a1"

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from paring.dataset.labelmaps import VOID, LabelMaps, read_labels
+from paring.dataset.labelmaps import VOID, LabelMaps, label_size, read_labels
 from paring.errors import InputError
 
 
@@ -65,3 +65,32 @@ def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"not a png")
     with pytest.raises(InputError, match=r"x\.png: the label image cannot be read"):
         read_labels(tmp_path / "x.png")
+
+
+def test_label_images_larger_than_is_believed_are_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("L", (6, 2)).save(tmp_path / "a.png")
+    for limit, size in (("LARGEST_SIDE", 5), ("LARGEST_IMAGE", 11)):
+        with monkeypatch.context() as changed:
+            changed.setattr(f"paring.dataset.labelmaps.{limit}", size)
+            with pytest.raises(InputError, match=r"a\.png: the label image is 6 x 2 pixels"):
+                read_labels(tmp_path / "a.png")
+    assert read_labels(tmp_path / "a.png").shape == (2, 6)
+
+
+def test_the_size_of_a_label_image_is_height_and_width(tmp_path: Path) -> None:
+    Image.new("L", (6, 2)).save(tmp_path / "a.png")
+    assert label_size(tmp_path / "a.png") == (2, 6)
+
+
+def test_opacity_is_no_colour(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 1), (4, 4, 4, 255)).save(tmp_path / "a.png")
+    assert read_labels(tmp_path / "a.png").tolist() == [[4, 4]]
+
+
+def test_label_maps_of_other_files_differ() -> None:
+    one, other = (
+        LabelMaps(pl.DataFrame({"image_id": [1], "path": [path]}), np.array([7])) for path in "ab"
+    )
+    assert one != other

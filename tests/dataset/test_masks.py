@@ -114,3 +114,38 @@ def test_buffers_that_disagree_are_refused() -> None:
     masks = factory.random_polygons(2, seed=0)
     with pytest.raises(ValueError, match="disagree"):
         MaskStore(**{**vars(masks), "heights": masks.heights[:1]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"widths": np.zeros(1, np.int32)}, "disagree"),
+        ({"points": np.zeros((1, 2))}, "do not end where"),
+        ({"counts": np.ones(1, np.uint32)}, "do not end where"),
+    ],
+)
+def test_every_buffer_that_disagrees_is_refused(change: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MaskStore(**{**vars(factory.random_polygons(2, seed=0)), **change})
+
+
+def test_run_lengths_too_large_to_draw_are_refused_before_a_bitmap_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("paring.dataset.masks.LARGEST_BITMAP", 5)
+    masks = MaskStore.from_runs([np.array([0, 6], np.uint32)], heights=[2], widths=[3])
+    with pytest.raises(InputError, match="mask 0 spans 2 x 3 pixels"):
+        masks.crop(0)
+
+
+def test_drawing_tells_how_many_masks_are_done() -> None:
+    steps: list[int] = []
+    factory.random_polygons(3, seed=0).to_rle(progress=steps.append)
+    assert steps == [1, 2, 3]
+
+
+def test_a_mask_keeps_the_size_of_its_own_image_when_taken() -> None:
+    part = [factory.rectangle(0, 0, 2, 2)]
+    masks = MaskStore.from_polygons([part, part], heights=[5, 7], widths=[6, 8])
+    one = masks.take([1])
+    assert (one.heights.tolist(), one.widths.tolist()) == ([7], [8])

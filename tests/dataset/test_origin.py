@@ -29,3 +29,11 @@ def test_a_part_of_an_origin_keeps_the_texts_of_its_rows(tmp_path) -> None:
     assert part.instances is None
     assert part.header == {"info": b"{}"}
     assert not part.describes([1])
+
+
+def test_a_part_takes_instances_by_their_own_rows_and_describes_nothing_yet(tmp_path) -> None:
+    frames = ([1],)
+    origin = Origin("coco", tmp_path, instances=Records.of([b"x", b"y", b"z"])).bind(*frames)
+    part = origin.take(np.array([0]), np.array([2, 0]))
+    assert list(part.instances) == [b"z", b"x"]
+    assert not part.describes(*frames)

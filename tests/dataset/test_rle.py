@@ -67,3 +67,13 @@ def test_long_runs_survive_their_text() -> None:
 def test_a_text_that_is_no_code_is_named_by_its_position(text: bytes) -> None:
     with pytest.raises(ValueError, match="^1$"):
         rle.decode_text([b"61", text, b"61"])
+
+
+def test_the_first_character_past_the_code_is_refused() -> None:
+    with pytest.raises(ValueError, match="^0$"):
+        rle.decode_text([b"6p"])  # "o" is the last of the 64 characters
+
+
+def test_any_value_above_zero_is_foreground() -> None:
+    crop = np.array([[0, 255]], np.uint8)
+    assert rle.encode_bitmap(crop, 0, 0, 1, 2).tolist() == [1, 1]

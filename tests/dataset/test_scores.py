@@ -45,3 +45,24 @@ def test_files_that_hold_no_scores_are_refused_by_name(tmp_path: Path) -> None:
         Scores.load(tmp_path / "z.parquet")
     with pytest.raises(InputError, match="no column 'score'"):
         Scores(pl.DataFrame({"image_id": [1]}), method="m", dataset="")
+
+
+@pytest.mark.parametrize("hard", ["high", "low"])
+def test_ties_keep_their_order_among_many(hard: str) -> None:
+    assert scores([0.0, 1.0] * 500, hard=hard).ranking()[:500].tolist() == list(
+        range(int(hard == "high"), 1000, 2)
+    )
+
+
+def test_scores_that_are_words_are_refused() -> None:
+    with pytest.raises(InputError, match="scores are not numbers"):
+        scores(["high"])  # type: ignore[list-item]
+
+
+def test_a_file_of_scores_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    scores([0.5]).save(path)
+    about = pl.read_parquet_metadata(path)
+    pl.DataFrame({"image_id": [1]}).write_parquet(path, metadata={"paring": about["paring"]})
+    with pytest.raises(InputError, match=r"s\.parquet: scores have no column 'score'"):
+        Scores.load(path)

@@ -71,3 +71,31 @@ def test_a_subset_is_not_written_over_another_file(data: Dataset, tmp_path: Path
     with pytest.raises(InputError, match="exists already"):
         subset_of(data).save(tmp_path / "s.json")
     assert (tmp_path / "s.json").read_text() == "mine"
+
+
+def test_the_rate_is_the_share_removed_and_reasons_are_kept() -> None:
+    flags = [True, True, True, False]
+    subset = Subset.of(
+        [1, 2, 3, 4], flags, method="m", dataset="", parameters={}, reasons={4: "plain"}
+    )
+    assert subset.rate == 0.25
+    assert subset.reasons == {4: "plain"}
+
+
+def test_image_ids_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    text = '{"kept": ["a"], "dropped": [], "method": "m", "rate": 0, "dataset": ""}'
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(InputError, match="image ids are not whole numbers"):
+        Subset.load(tmp_path / "s.json")
+
+
+def test_a_subset_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone\.json: cannot be read"):
+        Subset.load(tmp_path / "gone.json")
+
+
+def test_a_subset_is_written_over_another_when_allowed(tmp_path: Path) -> None:
+    subset = Subset.of([1], [True], method="m", dataset="", parameters={})
+    (tmp_path / "s.json").write_text("old")
+    subset.save(tmp_path / "s.json", overwrite=True)
+    assert Subset.load(tmp_path / "s.json") == subset

@@ -1,10 +1,13 @@
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import factory
 import paring
+from paring.dataset.labelmaps import LabelMaps
 from paring.dataset.summary import compare, size_buckets
 from paring.dataset.table import Dataset
 
@@ -49,3 +52,15 @@ def test_a_comparison_names_the_worst_loss_first(data: Dataset) -> None:
     assert rows["size", "small"]["instances_after"] == 1
     assert rows["size", "small"]["images_before"] == 2
     assert losses["lost"].to_list() == sorted(losses["lost"], reverse=True)
+
+
+def test_a_summary_counts_empty_images_parts_tags_and_label_maps(tmp_path: Path) -> None:
+    parts = [factory.rectangle(0, 0, 5, 5), factory.rectangle(9, 9, 5, 5)]
+    categories = [{"id": 2, "name": "dog"}, {"id": 1, "name": "cat"}]
+    value = factory.coco([factory.annotation(1, 1, 1, parts)], categories=categories)
+    data = paring.read(factory.write_json(tmp_path / "d.json", value))
+    tags = pl.DataFrame({"image_id": [1, 2], "category_id": [1, 1]})
+    paths = pl.DataFrame({"image_id": [1], "path": ["a.png"]})
+    summary = replace(data, tags=tags, label_maps=LabelMaps(paths, np.array([1]))).summary()
+    assert (summary.empty_images, summary.parts, summary.tags, summary.label_maps) == (1, 2, 2, 1)
+    assert summary.categories["category_id"].to_list() == [1, 2]

@@ -5,9 +5,11 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import factory
 import paring
+from paring.dataset.labelmaps import LabelMaps
 from paring.dataset.table import Dataset
 from paring.errors import InputError
 
@@ -137,3 +139,116 @@ def test_recomputing_takes_area_and_box_from_the_masks_and_keeps_the_rest(
     assert paring.read(tmp_path / "fresh.json") == fresh
     assert '"note":"kept"' in (tmp_path / "fresh.json").read_text()
     assert data.instances["area"].to_list() == [999.0, 7.0]
+
+
+def mapped(data: Dataset, folder: str = "labels", last: str = "b.png") -> Dataset:
+    """The same with a label map for each image."""
+    paths = pl.DataFrame({"image_id": [1, 2], "path": [f"{folder}/a.png", f"{folder}/{last}"]})
+    return replace(data, label_maps=LabelMaps(paths, np.array([1, 2])))
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ({"image_id": [9], "category_id": [1]}, "tag names image_id 9"),
+        ({"image_id": [1], "category_id": [9]}, "tag names category_id 9"),
+    ],
+)
+def test_a_tag_of_what_is_not_there_is_refused(data: Dataset, tags: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(data, tags=pl.DataFrame(tags))
+
+
+def test_an_instance_of_an_unknown_category_is_refused(data: Dataset) -> None:
+    with pytest.raises(InputError, match="instance 1 names category_id 7"):
+        replace(data, instances=data.instances.with_columns(category_id=pl.lit(7)))
+
+
+def test_as_many_masks_as_instances_are_asked_for(data: Dataset) -> None:
+    with pytest.raises(ValueError, match="2 masks for 3 instances"):
+        replace(data, masks=data.masks.take([0, 1]))
+
+
+def test_equality_looks_at_masks_and_label_maps(data: Dataset) -> None:
+    assert data != replace(data, masks=data.masks.take([1, 0, 2]))
+    assert mapped(data) == mapped(data)
+    assert mapped(data) != mapped(data, last="c.png")
+
+
+def test_label_maps_count_in_the_fingerprint_by_their_names_alone(data: Dataset) -> None:
+    assert mapped(data).fingerprint != data.fingerprint
+    assert mapped(data).fingerprint != mapped(data, last="c.png").fingerprint
+    assert mapped(data).fingerprint == mapped(data, folder="elsewhere").fingerprint
+
+
+def test_label_maps_follow_their_images(data: Dataset) -> None:
+    assert mapped(data).subset([2]).label_maps.paths["image_id"].to_list() == [2]
+
+
+def test_data_sets_with_label_maps_are_not_put_together(data: Dataset) -> None:
+    with pytest.raises(InputError, match="label maps cannot be put together"):
+        Dataset.concat([mapped(data).subset([1]), data.subset([2])])
+
+
+def test_nothing_cannot_be_put_together() -> None:
+    with pytest.raises(InputError, match="nothing to put together"):
+        Dataset.concat([])
+
+
+def test_tags_stay_when_parts_are_put_together(data: Dataset) -> None:
+    tags = pl.DataFrame({"image_id": [1, 2], "category_id": [1, 2]})
+    tagged = replace(data, tags=tags)
+    assert Dataset.concat([tagged.subset([1]), tagged.subset([2])]) == tagged
+
+
+def test_a_folder_of_images_stays_only_where_all_parts_share_it(
+    data: Dataset, tmp_path: Path
+) -> None:
+    here = replace(data, image_root=tmp_path)
+    assert Dataset.concat([here.subset([1]), here.subset([2])]).image_root == tmp_path
+    there = replace(data, image_root=tmp_path / "other")
+    assert Dataset.concat([here.subset([1]), there.subset([2])]).image_root is None
+
+
+def test_a_column_that_only_one_part_has_stays(data: Dataset) -> None:
+    scored = replace(data, instances=data.instances.with_columns(score=pl.lit(0.5)))
+    both = Dataset.concat([scored.subset([1]), data.subset([2])])
+    assert both.instances["score"].to_list() == [0.5, 0.5, None]
+
+
+def test_records_of_two_formats_are_not_mixed(data: Dataset) -> None:
+    part = data.subset([2])
+    other = replace(part, origin=replace(part.origin, format="yolo"))
+    assert Dataset.concat([data.subset([1]), other]).origin is None
+
+
+def test_categories_put_together_are_written_once(data: Dataset, tmp_path: Path) -> None:
+    Dataset.concat([data.subset([1]), data.subset([2])]).write(tmp_path / "again.json")
+    assert paring.read(tmp_path / "again.json") == data
+
+
+def test_the_path_of_an_unknown_image_is_refused(data: Dataset) -> None:
+    with pytest.raises(InputError, match="image id 9 is not in the data set"):
+        data.image_path(9)
+
+
+def test_an_image_that_is_there_but_broken_is_named(data: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a\.jpg: the image cannot be decoded"):
+        replace(data, image_root=tmp_path).read_image(1)
+
+
+def test_instances_follow_images_whose_ids_are_in_no_order(data: Dataset) -> None:
+    turned = replace(data, images=data.images[::-1])
+    assert turned.image_rows.tolist() == [1, 1, 0]
+    assert turned.subset([2]).instances["instance_id"].to_list() == [3]
+
+
+def test_recomputing_leaves_records_of_other_formats_as_they_came(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder / "train").mkdir(parents=True)
+    Image.new("RGB", (20, 10)).save(tmp_path / "images" / "train" / "a.png")
+    (tmp_path / "labels" / "train" / "a.txt").write_text("0 0 0 0.5 0 0 1\n")
+    (tmp_path / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [cat]\n")
+    data = paring.read(tmp_path)
+    assert list(data.recomputed().origin.instances) == list(data.origin.instances)

@@ -1,10 +1,12 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import factory
 import paring
+from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError
 
@@ -75,3 +77,59 @@ def test_a_file_name_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     data = paring.read(record)
     with pytest.raises(InputError, match="leads out of the folder"):
         place_images(data, tmp_path / "out", "copy")
+
+
+def pictured(folder: Path, *names: str) -> Dataset:
+    """A data set whose images have these names and lie in a folder."""
+    images = [{"id": k, "file_name": n, "width": 9, "height": 9} for k, n in enumerate(names)]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"picture")
+    return paring.read(factory.write_json(folder / "d.json", factory.coco([], images=images)))
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced_unasked(tmp_path: Path) -> None:
+    (tmp_path / "t").symlink_to("gone")
+    with pytest.raises(InputError, match="exists already"), beside(tmp_path / "t") as fresh:
+        fresh.write_text("new")
+    assert (tmp_path / "t").is_symlink()
+
+
+def test_images_of_no_known_folder_cannot_be_placed(tmp_path: Path) -> None:
+    data = replace(pictured(tmp_path / "data", "a.jpg"), image_root=None)
+    with pytest.raises(InputError, match="the folder of the images is not known"):
+        place_images(data, tmp_path / "out", "link")
+
+
+def test_links_from_a_relative_folder_of_images_lead_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = pictured(tmp_path / "data", "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    place_images(replace(data, image_root=Path("data")), tmp_path / "out" / "deep", "link")
+    assert (tmp_path / "out" / "deep" / "a.jpg").read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("how", ["link", "copy"])
+def test_two_records_of_one_picture_share_it(tmp_path: Path, how: str) -> None:
+    data = pictured(tmp_path / "data", "a.jpg", "a.jpg")
+    place_images(data, tmp_path / "out", how)  # type: ignore[arg-type]
+    assert os.listdir(tmp_path / "out") == ["a.jpg"]
+    assert (tmp_path / "data" / "a.jpg").read_bytes() == b"picture"
+
+
+def test_images_are_copied_where_links_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    data = pictured(tmp_path / "data", "a.jpg")
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    place_images(data, tmp_path / "out", "link")
+    assert (tmp_path / "out" / "a.jpg").read_bytes() == b"picture"
+
+
+def test_file_names_with_folders_keep_them(tmp_path: Path) -> None:
+    place_images(pictured(tmp_path / "data", "train/a.jpg"), tmp_path / "out", "copy")
+    assert (tmp_path / "out" / "train" / "a.jpg").is_file()

@@ -112,3 +112,52 @@ def test_crowds_serve_no_floor() -> None:
         Dataset(data.images, crowds, data.categories, data.masks), per_category=5, unit="instances"
     )
     assert floors.floors.tolist() == [0] * len(data.categories)
+
+
+def squares(image: list[int], category: list[int]) -> Dataset:
+    """Equal squares, each in the image and of the category given."""
+    n = len(image)
+    masks = MaskStore.from_polygons(
+        [[factory.rectangle(1, 1, 9, 9)]] * n, heights=[50] * n, widths=[50] * n
+    )
+    return factory.assemble(masks, image, category, dict.fromkeys(sorted(set(image)), (50, 50)))
+
+
+def test_an_image_that_can_go_is_found_however_many_there_are() -> None:
+    # the worst 1,100 of the kept are all held by a floor, those before them are not
+    n = 1200
+    data = squares([*range(1, n + 1), n + 1], [1] * 100 + [2] * 1100 + [3])
+    floors = Floors.of(data, per_category=1100, unit="images")
+    assert floors.floors.tolist() == [100, 1100, 1]
+    floors.floors[0] = 50
+    chosen = np.arange(n + 1) < n
+    after, changed = floors.enforce(chosen, np.arange(n + 1))
+    assert sorted(changed) == [99, n]
+    assert after.sum() == n
+
+
+def by_hand(floors: list[int], members: list[list[tuple[int, int]]]) -> Floors:
+    return Floors([f"group {k}" for k in range(len(floors))], np.array(floors), members, {})
+
+
+def test_the_group_that_lacks_the_largest_share_is_served_first() -> None:
+    # group 0 lacks 3 of 10, group 1 all of 1; image 8 would serve both
+    members = [[(0, 1)]] * 7 + [[(1, 1)], [(0, 1), (1, 1)]] + [[(0, 1)]] * 2 + [[]] * 4
+    chosen = np.array([True] * 7 + [False] * 4 + [True] * 4)
+    after, changed = by_hand([10, 1], members).enforce(chosen, np.arange(15))
+    assert np.flatnonzero(after).tolist() == list(range(11))
+    assert changed[7] == "kept for the floor of group 1"
+
+
+def test_an_image_can_go_where_its_floor_then_holds_exactly() -> None:
+    members = [[(0, 1)]] * 3 + [[(1, 1)]]
+    after, _ = by_hand([1, 1], members).enforce(np.array([False, True, True, False]), np.arange(4))
+    assert np.flatnonzero(after).tolist() == [1, 3]
+
+
+def test_where_no_image_can_go_the_needed_ones_are_filled_up_by_rank() -> None:
+    members = [[(0, 1), (1, 1), (2, 1)], [], [(0, 1)], [(1, 1)], [(2, 1)], [], [(3, 1)]]
+    chosen = np.isin(np.arange(7), [2, 3, 4])
+    after, changed = by_hand([1] * 4, members).enforce(chosen, np.arange(7))
+    assert np.flatnonzero(after).tolist() == [0, 1, 6]
+    assert changed[1] == "kept for its rank"

@@ -172,3 +172,49 @@ def test_floors_are_recorded_with_the_reason_of_each_change() -> None:
         2: "gave way to a floor",
     }
     assert subset.parameters["min_per_category"] == 1
+
+
+def test_nothing_can_be_selected_from_no_images() -> None:
+    with pytest.raises(InputError, match="there are no images to select from"):
+        kept_count(0, rate=0.5)
+
+
+def test_a_subset_holds_the_seed_and_every_parameter_that_made_it() -> None:
+    assert keep_top(scores([1, 2]), count=1, unscored="drop").parameters == {
+        "scores": "test",
+        "unscored": "drop",
+    }
+    assert keep_random(paring.scenes(10, seed=0), count=3, seed=7).seed == 7
+    subset = keep_stratified(scores([1, 2]), count=1, strata=3, cutoff=0.25, seed=7)
+    assert subset.seed == 7
+    assert subset.parameters == {"scores": "test", "strata": 3, "cutoff": 0.25}
+
+
+def test_strata_and_cutoff_are_the_published_ones_unless_told() -> None:
+    found = keep_stratified(scores([1, 2, 3]), count=1).parameters
+    assert (found["strata"], found["cutoff"]) == (50, 0.1)
+
+
+@pytest.mark.parametrize("floor", ["min_per_category", "min_per_size"])
+def test_floors_hold_in_a_stratified_choice(floor: str) -> None:
+    data = paring.scenes(40, seed=0)
+    found = paring.images.count_scores(data)
+    subset = keep_stratified(found, count=30, data=data, **{floor: 4})
+    before, after = data.summary(), subset.apply(data).summary()
+    for was, now in ((before.categories, after.categories), (before.sizes, after.sizes)):
+        if ("size" in was.columns) == (floor == "min_per_size"):
+            pairs = zip(was["instances"], now["instances"], strict=True)
+            assert all(n >= min(4, w) for w, n in pairs)
+    assert subset.parameters[floor] == 4
+
+
+def test_the_largest_score_shares_the_last_stratum_with_the_others() -> None:
+    kept = [
+        keep_stratified(scores(list(range(9))), count=2, strata=1, cutoff=0, seed=s).kept
+        for s in range(9)
+    ]
+    assert not all(18 in one for one in kept)
+
+
+def test_images_of_score_0_are_dropped_though_they_rank_first() -> None:
+    assert keep_top(scores([0, 3, 0, 2], "low"), count=3, unscored="drop").kept == [11, 13]

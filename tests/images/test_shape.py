@@ -331,3 +331,68 @@ def test_data_without_a_mask_that_counts_cannot_be_ranked() -> None:
     for score in (shape_scores, count_scores):
         with pytest.raises(paring.InputError, match="no instance counts"):
             score(data)
+
+
+def test_the_shorter_side_of_an_image_decides_and_the_minimum_itself_counts() -> None:
+    sides = {1: (32, 32), 2: (31, 90), 3: (90, 31)}
+    masks = MaskStore.from_polygons(
+        [[factory.rectangle(1, 1, 5, 5)]] * 3, heights=[32, 31, 90], widths=[32, 90, 31]
+    )
+    data = factory.assemble(masks, [1, 2, 3], [1, 1, 1], sides)
+    assert counted(data, min_image_side=32).tolist() == [True, False, False]
+    for score in (shape_scores, count_scores):
+        found = score(data, min_image_side=32)
+        assert found.frame["score"].to_list() == [1.0, 0.0, 0.0]
+        assert found.parameters["min_image_side"] == 32
+
+
+@pytest.mark.parametrize(
+    ("box", "counts"),
+    [
+        ([10.0, 10.0, 1.0, 1.0], True),
+        ([200.0, 10.0, 5.0, 5.0], False),
+        ([-5.0, 10.0, 5.0, 5.0], False),
+    ],
+)
+def test_a_box_of_one_pixel_counts_and_one_that_only_touches_the_image_does_not(
+    box: list[float], counts: bool
+) -> None:
+    data = scene_of([[factory.rectangle(10, 10, 15, 15)]], [1], [1])
+    boxes = pl.Series("bbox", [box], dtype=pl.Array(pl.Float64, 4))
+    assert counted(replace(data, instances=data.instances.with_columns(boxes)))[0] == counts
+
+
+def test_boxes_are_held_against_the_width_and_height_of_their_image() -> None:
+    masks = MaskStore.from_polygons(
+        [[factory.rectangle(60, 5, 9, 9)], [factory.rectangle(5, 60, 9, 9)]],
+        heights=[50, 50],
+        widths=[100, 100],
+    )
+    data = factory.assemble(masks, [1, 1], [1, 1], {1: (50, 100)})
+    assert counted(data).tolist() == [True, False]
+
+
+def test_the_first_of_equally_strong_instances_is_named() -> None:
+    data = scene_of([[factory.rectangle(10, 10, 15, 15)]] * 3, [1, 1, 1], [1, 1, 1])
+    assert shape_scores(data).frame["strongest_instance"].to_list() == [1]
+
+
+def test_progress_tells_the_masks_measured() -> None:
+    steps: list[int] = []
+    data = scene_of([[factory.rectangle(10, 10, 15, 15)]] * 3, [1, 1, 1], [1, 1, 1])
+    instance_shapes(data, progress=steps.append)
+    assert steps[-1] == 3
+
+
+def test_an_instance_is_too_large_by_what_lies_in_its_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import paring
+
+    masks = MaskStore.from_polygons(
+        [[factory.rectangle(0, 0, 150, 40)]], heights=[50], widths=[100]
+    )
+    data = factory.assemble(masks, [1], [1], {1: (50, 100)})
+    monkeypatch.setattr("paring.images.shape.LARGEST_BITMAP", 3999)
+    with pytest.raises(paring.InputError, match="instance 1 spans 100 x 40 pixels"):
+        shape_scores(data)

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 import factory
 import paring
 from paring.dataset.formats import carry_out, format_of
+from paring.dataset.labelmaps import LabelMaps
 from paring.dataset.reading import Reading
 from paring.dataset.table import Dataset
 from paring.errors import InputError
@@ -407,3 +410,74 @@ def test_a_damaged_file_gives_a_clean_error_or_a_data_set_that_holds_together(
             again = path.with_name("again.json")
             found.write(again, overwrite=True)
             assert paring.read(again) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("d.JSON", b"[]"), ("data", b" {}"), ("data", b"\xef\xbb\xbf{}")]
+)
+def test_a_file_is_recognised_by_its_suffix_or_its_start(
+    tmp_path: Path, name: str, start: bytes
+) -> None:
+    (tmp_path / name).write_bytes(start)
+    assert format_of(tmp_path / name).name == "coco"
+
+
+def test_other_json_files_of_a_folder_are_no_annotations(tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "settings.json", {"colour": "red"})
+    read(tmp_path, factory.coco())
+    assert len(paring.read(tmp_path)) == 2
+
+
+def test_coco_has_no_semantic_view(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hold no label maps"):
+        read(tmp_path, factory.coco(), task="semantic")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0}, "cannot be 0 x 48 pixels"),
+        ({"height": 0}, "cannot be 64 x 0 pixels"),
+        ({"file_name": "a\0.jpg"}, "no usable file name"),
+    ],
+)
+def test_images_at_the_border_of_what_can_be_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, factory.coco([], images=[IMAGE | change]))
+
+
+def test_what_is_left_out_is_not_written_either(tmp_path: Path) -> None:
+    good = factory.coco()
+    bad = factory.coco()
+    bad["images"].insert(0, IMAGE | {"id": 8, "width": 0})
+    bad["categories"].insert(1, {"id": 1, "name": "again"})
+    bad["annotations"].insert(0, factory.annotation(7, 1, 9, SQUARE))
+    bad["annotations"].insert(2, factory.annotation(1, 1, 1, SQUARE))
+    data, _ = lenient(tmp_path, bad)
+    data.write(tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text()) == good
+
+
+def test_tags_and_label_maps_are_counted_as_lost(tmp_path: Path) -> None:
+    data = read(tmp_path, factory.coco())
+    tags = pl.DataFrame({"image_id": [1, 2, 2], "category_id": [1, 1, 2]})
+    paths = pl.DataFrame({"image_id": [1, 2], "path": ["a.png", "b.png"]})
+    rich = replace(data, tags=tags, label_maps=LabelMaps(paths, np.array([1])))
+    assert rich.write(tmp_path / "x.json") == {"image tags": 3, "label maps": 2}
+
+
+def test_further_columns_are_written_from_every_frame(tmp_path: Path) -> None:
+    data = read(tmp_path, factory.coco())
+    more = pl.lit("x").alias("more")
+    wider = replace(
+        data,
+        images=data.images.with_columns(more),
+        instances=data.instances.with_columns(more),
+        categories=data.categories.with_columns(more),
+    )
+    wider.write(tmp_path / "x.json")
+    written = json.loads((tmp_path / "x.json").read_text())
+    for key in ("images", "annotations", "categories"):
+        assert {record["more"] for record in written[key]} == {"x"}

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+import factory
+import paring
+from paring.dataset.formats import FORMATS, format_of
+from paring.dataset.table import Dataset
+from paring.errors import InputError
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    (tmp_path / "data").mkdir()
+    return paring.read(factory.write_json(tmp_path / "data" / "d.json", factory.coco()))
+
+
+def test_an_error_of_the_system_while_reading_names_the_file(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError, match=r"d\.json: cannot be read \(Permission denied\)"):
+        paring.read(data.origin.path)
+
+
+@pytest.mark.parametrize("place", ["data/d.json", "data", "."])
+def test_what_was_read_is_never_written_over(data: Dataset, tmp_path: Path, place: str) -> None:
+    before = data.origin.path.read_bytes()
+    with pytest.raises(InputError, match="it is never changed"):
+        data.write(tmp_path / place, format="coco", overwrite=True)
+    assert data.origin.path.read_bytes() == before
+
+
+def test_what_is_there_is_written_over_only_when_allowed(data: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        data.write(tmp_path / "x.json")
+    assert (tmp_path / "x.json").read_text() == "mine"
+
+
+def test_a_format_that_is_not_there_is_refused(data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="format 'tiff' is not known; there are cityscapes, coco"):
+        paring.read(tmp_path, format="tiff")
+    with pytest.raises(InputError, match="format 'tiff' is not known; there are cityscapes, coco"):
+        data.write(tmp_path / "x", format="tiff")
+
+
+def test_strict_writing_refuses_what_would_be_lost(data: Dataset, tmp_path: Path) -> None:
+    crowd = {"size": [48, 64], "counts": [0, 48 * 64]}
+    record = factory.annotation(1, 1, 1, crowd, iscrowd=1, area=3072, bbox=[0, 0, 64, 48])
+    crowded = paring.read(factory.write_json(tmp_path / "c.json", factory.coco([record])))
+    with pytest.raises(InputError, match="writing as voc would lose 1 crowd instances"):
+        crowded.write(tmp_path / "out", format="voc", strict=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_path_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    for look in (format_of, paring.read):
+        with pytest.raises(InputError, match="gone: no such file or folder"):
+            look(tmp_path / "gone")
+
+
+def test_the_command_line_knows_every_format() -> None:
+    from paring.cli.options import FormatName
+
+    assert {f.value for f in FormatName} == set(FORMATS)
