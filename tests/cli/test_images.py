@@ -101,7 +101,7 @@ def test_floors_hold_in_the_run(paring_command: Paring, scenes_file: Path, tmp_p
     assert (after >= pl.Series([min(2, n) for n in before])).all()
     done = paring_command("images", "random", "scenes.json", "--count", 1, *options[2:-1], "no")
     assert done.returncode == 2
-    assert "they need a count of" in done.stderr
+    assert "they hold with a count of" in done.stderr
 
 
 def test_kept_images_are_linked_on_request(

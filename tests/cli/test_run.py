@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +9,7 @@ import pytest
 from PIL import Image
 
 import factory
+from commands import Paring
 from paring.cli.options import FormatName, Source
 from paring.cli.run import new_run, peak_memory, read_source, versions
 from paring.errors import InputError
@@ -76,3 +81,59 @@ def test_a_run_is_not_replaced_unasked(tmp_path: Path) -> None:
         new_run(tmp_path / "run", overwrite=False),
     ):
         pass
+
+
+def test_a_run_that_holds_more_than_it_wrote_is_not_replaced(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    command = ["images", "count", "d.json", "--count", 1, "-o", "run", "--overwrite"]
+    assert paring_command(*command).returncode == 0
+    assert paring_command(*command).returncode == 0
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    refused = paring_command(*command)
+    assert refused.returncode == 2
+    assert "holds more or less than its run wrote" in refused.stderr
+    assert (tmp_path / "run" / "thesis.txt").exists()
+
+
+def test_a_run_cannot_replace_what_it_reads(paring_command: Paring, tmp_path: Path) -> None:
+    assert paring_command("demo", "-o", "demo", "--images", 6).returncode == 0
+    before = sorted(p.name for p in (tmp_path / "demo").rglob("*"))
+    cut = ["images", "shape", "demo/scenes.json", "--rate", 0.5]
+    for words in (cut, ["convert", "demo/scenes.json", "--to", "coco"]):
+        done = paring_command(*words, "-o", "demo", "--overwrite")
+        assert done.returncode == 2
+        assert "never changed" in done.stderr
+    assert sorted(p.name for p in (tmp_path / "demo").rglob("*")) == before
+
+
+def test_a_path_that_is_no_utf8_is_written_down_all_the_same(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    odd = tmp_path / os.fsdecode(b"bad\xff.json")
+    factory.write_json(odd, factory.coco())
+    done = paring_command("images", "random", odd, "--count", 1, "-o", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    about = json.loads((tmp_path / "run" / "run.json").read_bytes())
+    assert about["dataset"]["path"] == str(odd)
+
+
+def test_a_run_that_is_told_to_stop_clears_away_what_it_made(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, time, paring.cli.main as m, paring.cli.demo as d\n"
+        "def slow(*a, **k): os.kill(os.getpid(), signal.SIGTERM); time.sleep(9)\n"
+        "d.scenes = slow\n"
+        "import sys; sys.argv = ['paring', 'demo', '-o', 'out']; m.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60)
+    assert done.returncode == 128 + 15
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_folder_reads_as_a_data_set(paring_command: Paring, tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    paring_command("images", "count", "d.json", "--count", 1, "-o", "run")
+    done = paring_command("inspect", "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 image, ")

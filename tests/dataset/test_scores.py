@@ -28,7 +28,7 @@ def test_scores_come_back_from_their_file_with_all_they_say(tmp_path: Path) -> N
     )
 
 
-@pytest.mark.parametrize("value", [None, float("nan")])
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_an_image_without_score_is_refused(value: float | None) -> None:
     with pytest.raises(InputError, match="image 1 has no score"):
         scores([0.5, value])  # type: ignore[list-item]

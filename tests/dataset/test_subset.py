@@ -85,7 +85,7 @@ def test_the_rate_is_the_share_removed_and_reasons_are_kept() -> None:
 def test_image_ids_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     text = '{"kept": ["a"], "dropped": [], "method": "m", "rate": 0, "dataset": ""}'
     (tmp_path / "s.json").write_text(text)
-    with pytest.raises(InputError, match="image ids are not whole numbers"):
+    with pytest.raises(InputError, match="not lists of whole numbers"):
         Subset.load(tmp_path / "s.json")
 
 

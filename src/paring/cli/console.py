@@ -82,7 +82,8 @@ def say(sentence: str) -> None:
 
 def show_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False, default=str))
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def count(number: int, noun: str) -> str:

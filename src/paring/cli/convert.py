@@ -13,7 +13,7 @@ from rich.text import Text
 from paring.cli import console
 from paring.cli.options import FormatName, Source, shares
 from paring.cli.run import Run, fault_counts, new_run, read_source
-from paring.dataset.formats import put
+from paring.dataset.formats import guard_sources, put
 from paring.dataset.table import Dataset
 from paring.dataset.writing import Images
 
@@ -58,6 +58,7 @@ def convert(
     with new_run(output, overwrite=overwrite) as run:
         with console.bars() as bars:
             data, reading = read_source(source, strict=not repair, repair=repair, progress=bars)
+        guard_sources(data, output)
         left_out = [f"{f.record}: {f.message}" for f in reading.faults if f.refused]
         losses = _put(run, data, to.value, pictures.value, strict=strict, shown=output)
         run.facts |= {
@@ -72,6 +73,8 @@ def convert(
     if json:
         console.show_json({"output": str(output), **about})
         return
+    if pictures == Pictures.none and to != FormatName.coco:
+        console.say("the images themselves are not there; --pictures link or copy puts them there")
     for line in (*reading.mended, *(f"left out {line}" for line in left_out)):
         console.out.print(Text(line))
     console.out.print(

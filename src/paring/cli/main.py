@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -41,8 +42,15 @@ def _top(
     pass
 
 
+def _stop(number: int, _: object) -> None:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
+    for name in ("SIGTERM", "SIGHUP"):  # so that what is half-written is cleared away
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
     try:
         with console.warnings_said():
             app()

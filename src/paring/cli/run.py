@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any
 from paring import __version__
 from paring.cli import console
 from paring.cli.options import Output, Source
-from paring.dataset.formats import FORMATS, carry_out
+from paring.dataset.formats import FORMATS, carry_out, guard_sources
 from paring.dataset.formats.coco.annotations import NO_AREA
 from paring.dataset.reading import Fault, Progress, Reading
 from paring.dataset.scores import Scores
@@ -46,9 +47,11 @@ class Run:
             "seconds": round(time.perf_counter() - self.started, 3),
             "peak_memory_bytes": peak_memory(),
             "versions": versions(),
+            "contents": contents(self.folder),
         }
-        text = json.dumps(about, indent=2, ensure_ascii=False, default=str)
-        (self.folder / "run.json").write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(about, indent=2, ensure_ascii=False, default=str) + "\n"
+        # a path that is no UTF-8 is written with JSON's own escapes
+        (self.folder / "run.json").write_bytes(text.encode("utf-8", "backslashreplace"))
         return about
 
 
@@ -74,11 +77,32 @@ def peak_memory() -> int | None:
 @contextmanager
 def new_run(path: Path, *, overwrite: bool) -> Iterator[Run]:
     """A fresh run folder; it appears when the block succeeds, and not at all otherwise."""
-    if overwrite and path.exists() and not (path / "run.json").is_file():
-        raise InputError(f"{path}: is not a run folder, so it is not replaced")
+    if overwrite and os.path.lexists(path):
+        _refuse_foreign(path)
     with beside(path, overwrite=overwrite) as fresh:
         fresh.mkdir()
         yield Run(fresh)
+
+
+def contents(folder: Path) -> dict[str, int]:
+    """What lies in a folder: each name with the number of files there."""
+    return {
+        entry.name: sum(not p.is_dir() or p.is_symlink() for p in entry.rglob("*"))
+        if entry.is_dir() and not entry.is_symlink()
+        else 1
+        for entry in sorted(folder.iterdir())
+        if entry.name != "run.json"
+    }
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Only a folder that holds what a run wrote, and nothing else, is ever replaced."""
+    try:
+        wrote = json.loads((path / "run.json").read_bytes())["contents"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: is not a run folder, so it is not replaced") from error
+    if contents(path) != wrote:
+        raise InputError(f"{path}: holds more or less than its run wrote, so it is not replaced")
 
 
 def read_source(
@@ -126,11 +150,18 @@ def write_cut(
     *,
     force: bool = False,
 ) -> Callable[[], None]:
-    """Write a selection into its run folder; gives what shows what it cost.
+    """Write a selection into its run folder; gives what links images and shows what it cost.
 
     That is for after the run is in place: a reader of our output that goes away (`| head`) must
     not undo it.
     """
+    guard_sources(data, output.output)
+    if output.link is not None:
+        inside = output.output.resolve()
+        if inside in (output.link.resolve(), *output.link.resolve().parents):
+            raise InputError(f"{output.link}: the links cannot lie in the run folder")
+        if os.path.lexists(output.link):
+            raise InputError(f"{output.link}: exists already; choose another name for the links")
     kept = subset.apply(data, force=force)
     (run.folder / "subset.json").write_text(subset.to_json() + "\n", encoding="utf-8")
     if scores is not None:
@@ -140,10 +171,6 @@ def write_cut(
     written = FORMATS["coco" if kept.origin is None else kept.origin.format].write_part(
         kept, run.folder
     )
-    if output.link is not None:
-        with beside(output.link) as fresh:
-            fresh.mkdir()
-            place_images(kept, fresh, "link")
     before, after = data.summary(), kept.summary()
     losses = compare(before, after)
     run.facts |= {
@@ -163,6 +190,10 @@ def write_cut(
     about = run.finish()
 
     def show() -> None:
+        if output.link is not None:
+            with beside(output.link) as fresh:
+                fresh.mkdir()
+                place_images(kept, fresh, "link")
         if output.json:
             console.show_json({"run": str(output.output), **about})
             return

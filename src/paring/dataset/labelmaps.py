@@ -96,7 +96,7 @@ def stored_values(path: Path) -> NDArray[Any]:
             values = np.asarray(picture)
     if values.ndim == 3:
         grey = values[..., :1]
-        if not (values[..., :3] == grey).all():
+        if not (values[..., : 3 if values.shape[2] > 2 else 1] == grey).all():
             raise InputError(
                 f"{path}: a label image holds one value per pixel (a class, not a colour); "
                 "save it as a grey or palette PNG"

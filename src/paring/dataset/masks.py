@@ -249,17 +249,15 @@ class MaskStore:
         bottom = min(int(np.ceil(points[:, 1].max())) + 2, height)
         if right <= left or bottom <= top:
             return 0, 0, np.zeros((0, 0), np.uint8)
-        if points.min() < 0:  # the fill rounds negative numbers the other way: no shift then
-            left = top = 0
         self._refuse_large(row, bottom - top, right - left)
-        shifted = [(part - (left, top)).reshape(-1).tolist() for part in parts]
-        coded = coco_mask.merge(coco_mask.frPyObjects(shifted, bottom - top, right - left))
-        bitmap = np.asarray(coco_mask.decode(coded), np.uint8)
-        rows, columns = np.flatnonzero(bitmap.any(axis=1)), np.flatnonzero(bitmap.any(axis=0))
-        if not len(rows):
-            return 0, 0, np.zeros((0, 0), np.uint8)
-        tight = bitmap[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return top + int(rows[0]), left + int(columns[0]), np.ascontiguousarray(tight)
+        if right * bottom < 2**32:  # as far as run lengths can count, vertices stay as they are:
+            left = top = 0  # moving them can turn the rounding of a half
+        moved = [(part - (left, top)).reshape(-1).tolist() for part in parts]
+        coded = coco_mask.merge(coco_mask.frPyObjects(moved, bottom - top, right - left))
+        runs = rle.decode_text([coded["counts"]])[0].astype(np.uint32)
+        sides = np.array([bottom - top], np.int32)
+        box = rle.boxes(runs, np.array([0, len(runs)]), sides)[0]
+        return top + int(box[1]), left + int(box[0]), rle.bitmap(runs, bottom - top, box)
 
     def _refuse_large(self, row: int, height: int, width: int) -> None:
         if height * width > LARGEST_BITMAP:

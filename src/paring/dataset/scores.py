@@ -29,7 +29,7 @@ class Scores:
     hard : which end is hard and is kept first, ``"high"`` or ``"low"``.
     parameters : what the method was given.
 
-    Raises `InputError` where a score is missing or not a number.
+    Raises `InputError` where a score is missing or not a finite number.
 
     Example
     -------
@@ -50,9 +50,10 @@ class Scores:
                 raise InputError(f"scores have no column {column!r}")
         if not self.frame["score"].dtype.is_numeric():
             raise InputError("scores are not numbers")
-        wrong = self.frame.filter(pl.col("score").is_null() | pl.col("score").is_nan())
+        score = self.frame["score"]
+        wrong = self.frame.filter(score.is_null() | ~score.cast(pl.Float64).is_finite())
         if len(wrong):
-            raise InputError(f"image {wrong['image_id'][0]} has no score")
+            raise InputError(f"image {wrong['image_id'][0]} has no score that is a finite number")
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -82,5 +83,5 @@ class Scores:
             raise InputError(f"{path}: was not written as scores (it names no method)")
         try:
             return cls(frame, **about)
-        except InputError as error:
+        except (InputError, TypeError) as error:
             raise InputError(f"{path}: {error}") from error

@@ -112,8 +112,15 @@ class Subset:
             subset = cls(**plain)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"not a subset ({error})") from error
-        if not all(isinstance(i, int) for i in (*subset.kept, *subset.dropped)):
-            raise ValueError("image ids are not whole numbers")
+        for ids in (subset.kept, subset.dropped):
+            if not isinstance(ids, list) or not all(type(i) is int for i in ids):
+                raise ValueError("kept and dropped are not lists of whole numbers")
+            if any(not -(2**63) <= i < 2**63 for i in ids):
+                raise ValueError("an image id is out of range")
+        if not subset.kept:
+            raise ValueError("it keeps no image")
+        if not isinstance(subset.dataset, str) or not isinstance(subset.method, str):
+            raise ValueError("dataset and method are not texts")
         return subset
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:

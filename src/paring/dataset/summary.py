@@ -76,7 +76,7 @@ def summarise(data: Dataset) -> Summary:
         images=len(data.images),
         instances=len(counted),
         crowds=len(data.instances) - len(counted),
-        empty_images=len(data.images) - data.instances["image_id"].n_unique(),
+        empty_images=len(data.images) - counted["image_id"].n_unique(),
         polygons=int(data.masks.is_polygon.sum()),
         run_lengths=int(data.masks.is_rle.sum()),
         parts=len(data.masks.part_offsets) - 1,

@@ -60,6 +60,7 @@ class Dataset:
     image_root : folder that the file names start from, or None where no images were found.
     origin : where it was read from and its records as they came; dropped by itself as soon as a
         frame is replaced.
+    sources : the files or folders it was read from, which are never written over.
 
     Raises
     ------
@@ -82,6 +83,7 @@ class Dataset:
     label_maps: LabelMaps | None = None
     image_root: Path | None = None
     origin: Origin | None = None
+    sources: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         self._conform("images", IMAGES)
@@ -203,7 +205,8 @@ class Dataset:
         """
         if not datasets:
             raise InputError("nothing to put together: no data set was given")
-        categories = pl.concat([d.categories for d in datasets]).unique(maintain_order=True)
+        categories = pl.concat([d.categories for d in datasets], how="diagonal")
+        categories = categories.unique(("category_id", "name"), keep="first", maintain_order=True)
         twice = categories.filter(pl.col("category_id").is_duplicated())["category_id"]
         if len(twice):
             raise InputError(f"category id {twice[0]} has two names in the data sets put together")
@@ -219,8 +222,9 @@ class Dataset:
         }
         return Dataset(
             **parts,  # type: ignore[arg-type]
-            tags=pl.concat(tags) if tags else None,
+            tags=pl.concat(tags, how="diagonal") if tags else None,
             image_root=roots.pop() if len(roots) == 1 else None,
+            sources=tuple(s for d in datasets for s in d.sources),
             origin=_concat_origins(datasets, tuple(parts.values())),
         )
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     path = Path(path)
     if os.path.lexists(path) and not overwrite:
         raise InputError(f"{path}: exists already; choose another name or allow to overwrite it")
+    fresh_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         room = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
@@ -36,13 +37,27 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         fresh = room / (path.name or "out")
         yield fresh
-        if overwrite and path.is_dir() and not path.is_symlink():
-            path.rename(room / "replaced")
-        fresh.replace(path)
+        _put(fresh, path, room / f"{path.name}.replaced" if overwrite else None)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
+        for folder in fresh_folders:  # made for a target that did not come to be
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _put(fresh: Path, path: Path, aside: Path | None) -> None:
+    """Rename into place; a folder that is there goes aside, and comes back if that fails."""
+    if aside is None or not path.is_dir() or path.is_symlink():
+        fresh.replace(path)
+        return
+    path.rename(aside)
+    try:
+        fresh.replace(path)
+    except OSError:
+        aside.rename(path)
+        raise
 
 
 def place_images(data: Dataset, folder: Path, how: Images) -> int:

@@ -4,12 +4,14 @@ Each group (a category, a COCO size bucket) has a floor: the minimum asked for, 
 that is less. While a group is below its floor, the best-scored image that serves the group most in
 need comes in, and the worst-scored image that breaks no floor goes out. Every step brings the
 total shortage down, so this ends. Where no image can go, the selection starts anew from the images
-that the floors need and is filled up by rank; where those are more than the count, the error says
-how many they are.
+that the floors need, as few as two greedy searches find, and is filled up by rank; where those are
+more than the count, the error says how many they are. Fewest is a hard problem, so a smaller count
+may exist; the count that the error names always holds.
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +23,7 @@ from paring.dataset.summary import SIZES, counted_instances
 from paring.dataset.table import Dataset, rows_of_ids
 from paring.errors import InputError
 
+_LARGEST = 2**62  # floors beyond it are all there is in any case
 _BLOCK = 1024  # images looked through at a time for one that can go
 
 FloorUnit = Literal["instances", "images"]
@@ -67,7 +70,7 @@ class Floors:
             table = pl.DataFrame({"image": image, "group": group + len(names)})
             table = table.group_by("image", "group").agg(pl.len().cast(pl.Int64).alias("n"))
             tables.append(table if unit == "instances" else table.with_columns(n=pl.lit(1)))
-            floors += [asked] * len(words)
+            floors += [min(asked, _LARGEST)] * len(words)
             names += words
         table = pl.concat([t.cast(pl.Int64) for t in tables])
         members: list[list[tuple[int, int]]] = [[] for _ in range(len(data))]
@@ -92,12 +95,19 @@ class Floors:
         """
         state = _State(self, chosen.copy(), order)
         if not state.swap_until_held():
-            needed = _State(self, np.zeros_like(chosen), order)
-            needed.add_until_held()
+            covers = []
+            for add in (_State.add_until_held, _State.add_by_service):
+                needed = _State(self, np.zeros_like(chosen), order)
+                add(needed)
+                needed.thin_out()
+                covers.append(needed)
+                if needed.chosen.sum() <= chosen.sum():
+                    break
+            needed = min(covers, key=lambda cover: int(cover.chosen.sum()))
             if needed.chosen.sum() > chosen.sum():
                 raise InputError(
-                    f"the floors cannot hold with {int(chosen.sum()):,} images; they need a count "
-                    f"of {int(needed.chosen.sum()):,}"
+                    f"no way was found to hold the floors with a count of {int(chosen.sum()):,}; "
+                    f"they hold with a count of {int(needed.chosen.sum()):,}"
                 )
             spare = order[~needed.chosen[order]][: chosen.sum() - needed.chosen.sum()]
             needed.chosen[spare] = True
@@ -161,6 +171,33 @@ class _State:
     def add_until_held(self) -> None:
         while (group := self._neediest()) is not None:
             self._bring_in(group)
+
+    def add_by_service(self) -> None:
+        """Add the image that takes most off the shortages, the better-scored on ties."""
+        rank = np.empty(len(self.worst), np.int64)
+        rank[self.worst] = np.arange(len(self.worst))[::-1]
+        waiting = [(-self._service(row), int(rank[row]), row) for row in range(len(rank))]
+        heapq.heapify(waiting)
+        while self._neediest() is not None:
+            _, place, row = heapq.heappop(waiting)
+            service = self._service(row)  # it only falls, so an entry on top that holds is best
+            if waiting and (-service, place) > waiting[0][:2]:
+                heapq.heappush(waiting, (-service, place, row))
+                continue
+            self.chosen[row] = True
+            self._count(row, 1)
+            for group, _ in self.floors.members[row]:
+                self.served.setdefault(row, f"the floor of {self.floors.names[group]}")
+
+    def _service(self, row: int) -> int:
+        short = self.floors.floors - self.have
+        return sum(min(n, max(int(short[group]), 0)) for group, n in self.floors.members[row])
+
+    def thin_out(self) -> None:
+        """Let go of images that no floor needs, the worst-scored first."""
+        while (row := self._dispensable()) is not None:
+            self.chosen[row] = False
+            self._count(row, -1)
 
     def swap_until_held(self) -> bool:
         """Swap until all floors hold; False where no image can go."""

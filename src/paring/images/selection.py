@@ -38,7 +38,7 @@ def kept_count(n_images: int, *, rate: float | None = None, count: int | None = 
         if not 0 <= rate < 1:
             raise InputError(f"the pruning rate is the share removed, 0 <= rate < 1, not {rate:g}")
         return n_images - int(Fraction(str(float(rate))) * n_images)
-    if count is None or not 1 <= count <= n_images:
+    if type(count) is bool or count is None or count != int(count) or not 1 <= count <= n_images:
         raise InputError(f"the count to keep must lie between 1 and {n_images:,}, not {count}")
     return int(count)
 
@@ -82,6 +82,8 @@ def keep_top(
     """
     order = scores.ranking()
     n_kept = kept_count(len(scores), rate=rate, count=count)
+    if unscored not in ("last", "drop"):
+        raise InputError(f"unscored {unscored!r} is not known; it is 'last' or 'drop'")
     if unscored == "drop":
         positive = scores.frame["score"].to_numpy()[order] > 0
         order = np.concatenate((order[positive], order[~positive]))
@@ -195,14 +197,15 @@ def keep_stratified(
     order = scores.ranking()
     rows = np.sort(order[n_cut:])
     value = scores.frame["score"].to_numpy().astype(np.float64)[rows]
-    low, width = value.min(), (value.max() - value.min()) / strata
-    stratum = ((value - low) / width).astype(np.int64) if width > 0 else np.zeros(len(rows), int)
-    stratum = np.minimum(stratum, strata - 1)  # the largest score belongs to the last stratum
-    shares = fill_evenly(np.bincount(stratum, minlength=strata), n_kept)
+    low, high = value.min() / 2, value.max() / 2  # halved, so that no range overflows
+    share = (value / 2 - low) / (high - low) if high > low else np.zeros(len(rows))
+    stratum = np.minimum(np.floor(share * strata), strata - 1)  # the largest is in the last
+    _, sizes = np.unique(stratum, return_counts=True)  # strata without images give nothing
+    members = np.split(rows[np.argsort(stratum, kind="stable")], np.cumsum(sizes)[:-1])
     rng = np.random.default_rng(seed)
     chosen = np.zeros(n_images, dtype=bool)
-    for k, share in enumerate(shares.tolist()):
-        chosen[rng.permutation(rows[stratum == k])[:share]] = True
+    for images, take in zip(members, fill_evenly(sizes, n_kept).tolist(), strict=True):
+        chosen[rng.permutation(images)[:take]] = True
     parameters = {"scores": scores.method, **scores.parameters, "strata": strata, "cutoff": cutoff}
     return _finish(
         scores.frame["image_id"].to_list(),
@@ -224,9 +227,10 @@ def fill_evenly(sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     >>> fill_evenly(np.array([10, 2, 30]), 20)
     array([9, 2, 9])
     """
-    shares = np.zeros(len(sizes), dtype=np.int64)
-    for done, k in enumerate(np.argsort(sizes, kind="stable")):
-        shares[k] = min(sizes[k], (total - shares.sum()) // (len(sizes) - done))
+    shares, left = np.zeros(len(sizes), dtype=np.int64), total
+    for done, k in enumerate(np.argsort(sizes, kind="stable").tolist()):
+        shares[k] = min(int(sizes[k]), left // (len(sizes) - done))
+        left -= int(shares[k])
     return shares
 
 

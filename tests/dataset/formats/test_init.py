@@ -1,5 +1,8 @@
+import os
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import factory
@@ -67,3 +70,46 @@ def test_the_command_line_knows_every_format() -> None:
     from paring.cli.options import FormatName
 
     assert {f.value for f in FormatName} == set(FORMATS)
+
+
+def test_images_and_every_part_of_a_whole_are_guarded_and_edits_do_not_lift_it(
+    tmp_path: Path,
+) -> None:
+    made = paring.scenes(4, seed=0, folder=tmp_path / "images")
+    for name, ids in (("a.json", [1, 2]), ("b.json", [3, 4])):
+        made.subset(ids).write(tmp_path / name, format="coco")
+    one, other = (paring.read(tmp_path / name) for name in ("a.json", "b.json"))
+    edited = replace(one, instances=one.instances.with_columns(area=pl.col("area") * 2))
+    attempts = [
+        (one, "images", "yolo"),
+        (edited, "a.json", "coco"),
+        (paring.Dataset.concat([one, other]), "b.json", "coco"),
+    ]
+    for data, place, format in attempts:
+        with pytest.raises(InputError, match="never changed"):
+            data.write(tmp_path / place, format=format, overwrite=True)
+    assert len(paring.read(tmp_path / "b.json")) == 2
+    assert len(list((tmp_path / "images").iterdir())) == 4
+
+
+def test_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="folders are never replaced"):
+        paring.scenes(2, seed=0).write(tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_what_is_neither_file_nor_folder_and_what_is_packed_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="neither a file nor a folder"):
+        paring.read(tmp_path / "pipe", format="coco")
+    (tmp_path / "d.json.gz").write_bytes(b"")
+    with pytest.raises(InputError, match="unpack it first"):
+        paring.read(tmp_path / "d.json.gz", format="coco")
+
+
+def test_an_unknown_task_is_refused(tmp_path: Path) -> None:
+    path = factory.write_json(tmp_path / "d.json", factory.coco())
+    with pytest.raises(InputError, match="'instances' or 'semantic'"):
+        paring.read(path, task="panoptic")  # type: ignore[arg-type]

@@ -15,9 +15,10 @@ A format is a module with four functions, listed in the table `FORMATS` below:
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -124,15 +125,21 @@ def carry_out(reading: Reading, *, format: str | None = None) -> Dataset:
     """Read what a `Reading` describes; it holds the faults and words of the read afterwards."""
     if format is not None and format not in FORMATS:
         raise InputError(f"format {format!r} is not known; there are {', '.join(FORMATS)}")
+    if reading.task not in ("instances", "semantic"):
+        raise InputError(f"task {reading.task!r} is not known; it is 'instances' or 'semantic'")
     if not reading.path.exists():
         raise InputError(f"{reading.path}: no such file or folder")
+    if not (reading.path.is_file() or reading.path.is_dir()):
+        raise InputError(f"{reading.path}: is neither a file nor a folder")
+    if reading.path.suffix == ".gz":
+        raise InputError(f"{reading.path}: is compressed; unpack it first")
     chosen = FORMATS[format] if format is not None else format_of(reading.path)
     try:
         data: Dataset = chosen.read(reading)
     except OSError as error:
         where = error.filename or reading.path
         raise InputError(f"{where}: cannot be read ({error.strerror or error})") from error
-    return data
+    return replace(data, sources=(reading.path.resolve(),))
 
 
 def write(
@@ -157,10 +164,9 @@ def write(
     name = format or (data.origin.format if data.origin is not None else "coco")
     if name not in FORMATS:
         raise InputError(f"format {name!r} is not known; there are {', '.join(FORMATS)}")
-    if data.origin is not None and path.exists():
-        came = data.origin.path.resolve()
-        if path.resolve() in (came, *came.parents):
-            raise InputError(f"{path}: holds what the data set was read from; it is never changed")
+    guard_sources(data, path)
+    if overwrite and path.is_dir():
+        raise InputError(f"{path}: is a folder, and folders are never replaced; remove it first")
     with beside(path, overwrite=overwrite) as fresh:
         return put(data, fresh, name, images=images, strict=strict, shown=path)
 
@@ -174,3 +180,14 @@ def put(
         lost = ", ".join(f"{count:,} {kind}" for kind, count in sorted(losses.items()))
         raise InputError(f"{shown}: writing as {format} would lose {lost}")
     return losses
+
+
+def guard_sources(data: Dataset, target: Path) -> None:
+    """Refuse a target that is, or holds, what a data set was read from or its images."""
+    place = target.resolve()
+    kept = [*data.sources, *(() if data.image_root is None else (data.image_root.resolve(),))]
+    for source in kept:
+        if os.path.lexists(target) and (source == place or place in source.parents):
+            raise InputError(
+                f"{target}: is or holds what the data set was read from; it is never changed"
+            )

@@ -20,13 +20,13 @@ from paring.errors import InputError
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 """Endings of the files that count as images, in small letters."""
 
-IMAGE_FOLDERS = ("images", "imgs", "image", "img", "JPEGImages")
+IMAGE_FOLDERS = ("images", "imgs", "image", "img", "img_dir", "JPEGImages")
 """Usual names of a folder that holds the images, beside one with what is said of them."""
 
 SPLITS = ("train", "val", "test")
 """Usual names of the parts of a data set, the likeliest to be wanted first."""
 
-_SPELLINGS = {"val": ("val", "valid", "validation")}
+_SPELLINGS = {"train": ("train", "training"), "val": ("val", "valid", "validation")}
 _ORIENTATION, _ON_THEIR_SIDE = 274, (5, 6, 7, 8)  # EXIF tag, and its values that swap the sides
 
 
@@ -34,7 +34,7 @@ def spellings(split: str) -> tuple[str, ...]:
     """Names that the folder of a split may have.
 
     >>> spellings("validation"), spellings("train")
-    (('val', 'valid', 'validation'), ('train',))
+    (('val', 'valid', 'validation'), ('train', 'training'))
     """
     return _SPELLINGS.get(plain_split(split), (split,))
 

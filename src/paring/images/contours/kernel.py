@@ -142,6 +142,7 @@ def _walk(linked: Table, begin: Int) -> tuple[Int, float, Int]:
         if linked[u(onward), u(_BACK + side)] != at:  # round the end of a gap, to the other side
             at += 1 - 2 * side
             side = 1 - side
+            earliest = min(earliest, -linked[u(at), _END + 1] << 32 | linked[u(at), _ROW])
             gap = -here - linked[u(at), u(_END + side)]
             steps = steps + 1 if last == 1 else np.int64(1)
             slanted += _slant(steps) - (length if last == 1 else 0.0)

@@ -126,7 +126,7 @@ def test_the_first_split_there_is_stands_in_for_a_missing_train(tmp_path: Path) 
     described(tmp_path, "train:\nval: ~\ntest: images\nnames: [x]\n")
     reading = Reading(tmp_path)
     assert find(reading).split == "test"
-    assert reading.said == ["split test read, as there is no train"]
+    assert reading.said == ["split test read of test"]
     with pytest.raises(InputError, match=r"no split 'val' \(there are: test\)"):
         find(Reading(tmp_path, split="val"))
 

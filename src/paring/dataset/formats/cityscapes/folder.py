@@ -204,7 +204,8 @@ def _read_instances(scene: _Scene) -> IndexRuns:
 
 def _labels(numbers: NDArray[np.integer]) -> NDArray[np.integer]:
     """Label id of each value of an instance map."""
-    return np.where(numbers >= SPAN, numbers // SPAN, numbers)
+    wide = numbers.astype(np.int64)  # a map with low values alone may have 8 bits
+    return np.where(wide >= SPAN, wide // SPAN, wide)
 
 
 def _say_painted(reading: Reading, scenes: Sequence[_Scene]) -> None:

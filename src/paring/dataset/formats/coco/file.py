@@ -28,6 +28,7 @@ from paring.errors import InputError
 LARGEST_SIDE = 1_000_000
 """Pixels a side of the largest image that is believed."""
 
+_OURS = ("run.json", "subset.json")  # what a run says of itself is no data set
 _RECORDS = ("images", "annotations", "categories")
 
 
@@ -61,7 +62,7 @@ def _head(path: Path) -> bytes:
 def _candidates(folder: Path) -> list[Path]:
     words = (b'"images"', b'"annotations"', b'"categories"', b'"info"')
     files = [*sorted(folder.glob("*.json")), *sorted((folder / "annotations").glob("*.json"))]
-    heads = ((f, _head(f)) for f in files if f.is_file())
+    heads = ((f, _head(f)) for f in files if f.is_file() and f.name not in _OURS)
     return [f for f, head in heads if head[:1] == b"{" and any(word in head for word in words)]
 
 
@@ -118,6 +119,10 @@ def _top_level(reading: Reading) -> dict[str, msgspec.Raw]:
         ) from error
     except UNREADABLE as error:
         top = msgspec.json.decode(_constants_as_text(text, reading.path, error), type=kind)
+        reading.say(
+            f"{reading.path} holds NaN or Infinity, which JSON has not; they are taken for text, "
+            "and its records are kept in meaning but not byte for byte"
+        )
     missing = [key for key in _RECORDS if key not in top]
     if missing:
         raise InputError(

@@ -151,7 +151,7 @@ def _plain_polygons(
     flat = b"[" + text.translate(_NO_BRACKETS) + b"]"
     try:
         values = np.frombuffer(simdjson.Parser().parse(flat).as_buffer(of_type="d"), np.float64)  # type: ignore[union-attr]
-    except ValueError:  # a number past the range of float64 somewhere: found one by one
+    except (ValueError, RuntimeError):  # a number past its range somewhere: found one by one
         return MaskStore.from_polygons([], heights=[], widths=[]), np.empty(0, np.int64)
     store = MaskStore(
         points=values.reshape(-1, 2),

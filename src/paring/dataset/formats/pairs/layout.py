@@ -17,7 +17,9 @@ from paring.dataset.formats.pictures import (
 from paring.dataset.reading import Reading
 from paring.errors import InputError
 
-MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "SegmentationClass")
+MASK_FOLDERS = (
+    *("masks", "mask", "labels", "label", "annotations", "ann_dir", "SegmentationClass"),
+)
 MASK_SUFFIXES = ("annot", "_annot", "_labels", "_masks")
 """What is added to a folder of images to name the folder of its masks (CamVid: ``trainannot``)."""
 

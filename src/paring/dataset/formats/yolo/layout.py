@@ -162,8 +162,8 @@ def find(reading: Reading) -> Layout:
     if split not in given:
         words = ", ".join(present) or "none"
         raise InputError(f"{described}: has no split {split!r} (there are: {words})")
-    if reading.split is None and split != "train":
-        reading.say(f"split {split} read, as there is no train")
+    if reading.split is None and (len(present) > 1 or split != "train"):
+        reading.say(f"split {split} read of {', '.join(present)}")
     entries = [located(entry, bases) for entry in _listed(given[split])]
     return _layout(reading, split, entries, _classes(described, top), text)
 
