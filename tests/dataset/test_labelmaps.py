@@ -94,3 +94,9 @@ def test_label_maps_of_other_files_differ() -> None:
         LabelMaps(pl.DataFrame({"image_id": [1], "path": [path]}), np.array([7])) for path in "ab"
     )
     assert one != other
+
+
+def test_grey_with_transparency_is_no_colour(tmp_path: Path) -> None:
+    pixels = np.array([[[3, 255], [4, 0]]], np.uint8)
+    Image.fromarray(pixels, mode=None).save(tmp_path / "la.png")
+    assert read_labels(tmp_path / "la.png").tolist() == [[3, 4]]

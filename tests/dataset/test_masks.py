@@ -149,3 +149,14 @@ def test_a_mask_keeps_the_size_of_its_own_image_when_taken() -> None:
     masks = MaskStore.from_polygons([part, part], heights=[5, 7], widths=[6, 8])
     one = masks.take([1])
     assert (one.heights.tolist(), one.widths.tolist()) == ([7], [8])
+
+
+def test_a_vertex_at_the_rounding_of_a_half_is_drawn_as_on_the_full_frame() -> None:
+    for seed in (141, *range(200, 260)):
+        masks = factory.random_polygons(20, seed=seed)
+        for k in range(20):
+            expected = full_frame(masks, k)
+            top, left, crop = masks.crop(k)
+            frame = np.zeros_like(expected)
+            frame[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+            assert np.array_equal(frame, expected)

@@ -99,3 +99,21 @@ def test_a_subset_is_written_over_another_when_allowed(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text("old")
     subset.save(tmp_path / "s.json", overwrite=True)
     assert Subset.load(tmp_path / "s.json") == subset
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kept": 5},
+        {"kept": [True]},
+        {"kept": [10**30]},
+        {"kept": []},
+        {"dataset": 5},
+        {"method": 1},
+    ],
+)
+def test_values_that_no_subset_has_are_refused(tmp_path: Path, change: dict) -> None:
+    plain = {"kept": [1], "dropped": [], "method": "m", "rate": 0, "dataset": ""} | change
+    (tmp_path / "s.json").write_text(json.dumps(plain))
+    with pytest.raises(InputError, match=r"s\.json: is not a subset"):
+        Subset.load(tmp_path / "s.json")

@@ -133,3 +133,24 @@ def test_images_are_copied_where_links_cannot_be_made(
 def test_file_names_with_folders_keep_them(tmp_path: Path) -> None:
     place_images(pictured(tmp_path / "data", "train/a.jpg"), tmp_path / "out", "copy")
     assert (tmp_path / "out" / "train" / "a.jpg").is_file()
+
+
+def test_an_old_folder_comes_back_where_the_new_one_cannot_be_put(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "old").touch()
+    with (
+        pytest.raises(InputError, match="cannot be written"),
+        beside(tmp_path / "t", overwrite=True),
+    ):
+        pass  # nothing was made, so nothing can be put into place
+    assert os.listdir(tmp_path / "t") == ["old"]
+    assert os.listdir(tmp_path) == ["t"]
+
+
+def test_a_folder_of_any_name_can_be_replaced(tmp_path: Path) -> None:
+    for name in ("replaced", ".replaced"):
+        for text in ("old", "new"):
+            with beside(tmp_path / name, overwrite=True) as fresh:
+                fresh.mkdir()
+                (fresh / text).touch()
+        assert os.listdir(tmp_path / name) == ["new"]

@@ -161,3 +161,16 @@ def test_where_no_image_can_go_the_needed_ones_are_filled_up_by_rank() -> None:
     after, changed = by_hand([1] * 4, members).enforce(chosen, np.arange(7))
     assert np.flatnonzero(after).tolist() == [0, 1, 6]
     assert changed[1] == "kept for its rank"
+
+
+def test_an_image_that_serves_several_groups_is_found_where_the_best_ranked_are_too_many() -> None:
+    members = [[(0, 1)], [(1, 1)], [(0, 1), (1, 1)]]
+    chosen = np.array([True, False, False])
+    after, _ = by_hand([1, 1], members).enforce(chosen, np.arange(3))
+    assert np.flatnonzero(after).tolist() == [2]
+
+
+def test_a_floor_past_all_counting_asks_for_all_there_are() -> None:
+    data = random_data(0, 5, 9)
+    floors = Floors.of(data, per_category=10**30, unit="instances")
+    assert floors.floors.sum() == 9

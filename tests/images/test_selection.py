@@ -218,3 +218,21 @@ def test_the_largest_score_shares_the_last_stratum_with_the_others() -> None:
 
 def test_images_of_score_0_are_dropped_though_they_rank_first() -> None:
     assert keep_top(scores([0, 3, 0, 2], "low"), count=3, unscored="drop").kept == [11, 13]
+
+
+def test_any_number_of_strata_takes_no_longer_than_the_images_are_many() -> None:
+    many = keep_stratified(scores(list(range(40))), rate=0.5, strata=10**12, cutoff=0.0)
+    assert len(many.kept) == 20
+
+
+def test_scores_of_the_widest_range_are_cut_into_strata() -> None:
+    subset = keep_stratified(scores([1e308, -1e308, 0.0, 5.0]), count=3, strata=4, cutoff=0.0)
+    assert {10, 11} <= set(subset.kept)
+
+
+def test_options_that_are_not_known_are_refused() -> None:
+    with pytest.raises(InputError, match="'last' or 'drop'"):
+        keep_top(scores([1, 2]), count=1, unscored="never")  # type: ignore[arg-type]
+    for count in (1.5, True):
+        with pytest.raises(InputError, match="the count to keep"):
+            keep_top(scores([1, 2]), count=count)  # type: ignore[arg-type]

@@ -89,3 +89,13 @@ def test_one_run_a_row_measures_as_opencv_measures_it(steps: list[tuple[int, int
     for row, (first, (_, more)) in enumerate(zip(low, steps, strict=True)):
         bitmap[row, first : first + more + 1] = 1
     assert measure_rows([rows_of(bitmap)]) == [oracle.measure_bitmap(bitmap)]
+
+
+def test_ties_in_columns_go_to_the_outline_that_starts_last_in_row_order() -> None:
+    """Found by hypothesis: a diagonal pair of arms beside a single pixel, both without area."""
+    bitmap = np.zeros((3, 8), np.uint8)
+    bitmap[0, 7] = bitmap[1, 6] = bitmap[2, 7] = bitmap[1, 0] = 1
+    expected = [oracle.measure_bitmap(bitmap)]
+    assert expected == [(0.0, 0.0)]
+    assert measure_rows([rows_of(bitmap)]) == expected
+    assert measure_rows([rows_of(bitmap.T)], by_columns=True) == expected

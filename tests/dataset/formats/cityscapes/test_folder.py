@@ -259,3 +259,14 @@ def test_data_of_another_format_cannot_become_cityscapes(tmp_path: Path) -> None
     with pytest.raises(InputError, match="only Cityscapes data can be written as Cityscapes"):
         write(data, tmp_path / "out", format="cityscapes")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_instance_map_of_eight_bits_holds_crowds_alone(tmp_path: Path) -> None:
+    place = tmp_path / "gtFine" / "train" / "aachen"
+    place.mkdir(parents=True)
+    values = np.zeros((6, 8), np.uint8)
+    values[1:3, 1:4] = 26
+    Image.fromarray(values).save(place / "aachen_000000_000019_gtFine_instanceIds.png")
+    data = read(tmp_path)
+    assert data.instances["iscrowd"].to_list() == [True]
+    assert data.instances["category_id"].to_list() == [26]

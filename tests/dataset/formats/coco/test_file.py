@@ -481,3 +481,13 @@ def test_further_columns_are_written_from_every_frame(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "x.json").read_text())
     for key in ("images", "annotations", "categories"):
         assert {record["more"] for record in written[key]} == {"x"}
+
+
+def test_a_file_with_constants_that_json_has_not_says_that_its_bytes_are_not_kept(
+    tmp_path: Path,
+) -> None:
+    value = factory.coco([factory.annotation(1, 1, 1, SQUARE, note=float("nan"))])
+    reading = Reading(factory.write_json(tmp_path / "d.json", value))
+    data = carry_out(reading)
+    assert len(data.instances) == 1
+    assert any("holds NaN or Infinity" in sentence for sentence in reading.said)

@@ -83,3 +83,11 @@ def test_runs_past_32_bits_are_a_fault() -> None:
     for counts in ([2**32], [10**30], [-1, 10]):
         text = json.dumps({"size": [3, 3], "counts": counts}).encode()
         assert "negative or too large" in parse([text], np.array([3]), np.array([3])).faults[0]
+
+
+def test_a_whole_number_of_many_digits_is_a_fault_of_its_row_alone() -> None:
+    texts = [b"[[1,2,3,4]]", b"[[99999999999999999999999,2,3,4]]"]
+    found = parse(texts, np.array([9, 9]), np.array([9, 9]))
+    assert list(found.faults) == [1]
+    assert "cannot be in an image" in found.faults[1]
+    assert found.masks.polygon(0)[0].tolist() == [[1, 2], [3, 4]]

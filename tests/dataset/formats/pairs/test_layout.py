@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from paring.dataset.formats import format_of
 from paring.dataset.formats.pairs.layout import Pair, find_folders, looks_like_pairs, match
 from paring.dataset.reading import Reading
 from paring.errors import InputError
@@ -103,3 +105,18 @@ def test_masks_alone_give_the_names_of_their_images(tmp_path: Path) -> None:
     reading = Reading(tmp_path)
     assert pairs(reading) == [Pair("b.jpg", "b.png"), Pair("in/a.jpg", "in/a.png")]
     assert "no folder of images found" in reading.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [("img_dir/train", "ann_dir/train"), ("images/training", "annotations/training")],
+)
+def test_other_spellings_of_the_training_images_come_before_the_validation(
+    tmp_path: Path, images: str, masks: str
+) -> None:
+    for folder in (images, masks):
+        for split in (folder, folder.replace("training", "validation").replace("train", "val")):
+            (tmp_path / split).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / split / "a.png")
+    assert format_of(tmp_path).name == "pairs"
+    assert find_folders(Reading(tmp_path)).masks == tmp_path / masks
