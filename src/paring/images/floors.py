@@ -186,8 +186,8 @@ class _State:
                 continue
             self.chosen[row] = True
             self._count(row, 1)
-            for group, _ in self.floors.members[row]:
-                self.served.setdefault(row, f"the floor of {self.floors.names[group]}")
+            group = self.floors.members[row][0][0]
+            self.served[row] = f"the floor of {self.floors.names[group]}"
 
     def _service(self, row: int) -> int:
         short = self.floors.floors - self.have

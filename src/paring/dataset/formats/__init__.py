@@ -35,7 +35,6 @@ class Format:
 
     name: str
     title: str
-    suffix: str = ""
 
     def __getattr__(self, verb: str) -> Callable[..., Any]:
         if verb not in {"recognise", "read", "write", "write_part"}:
@@ -48,7 +47,7 @@ FORMATS = {
     f.name: f
     for f in (
         Format("cityscapes", "Cityscapes folder"),  # first: one that we wrote holds a COCO JSON
-        Format("coco", "COCO instances JSON", ".json"),
+        Format("coco", "COCO instances JSON"),
         Format("voc", "PASCAL VOC 2012 folder"),
         Format("yolo", "YOLO segmentation folder"),
         Format("pairs", "folders of images and masks"),
