@@ -13,6 +13,7 @@ from commands import Paring
 from paring.cli.options import FormatName, Source
 from paring.cli.run import new_run, peak_memory, read_source, versions
 from paring.errors import InputError
+from videos import video
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -137,3 +138,25 @@ def test_a_run_folder_reads_as_a_data_set(paring_command: Paring, tmp_path: Path
     done = paring_command("inspect", "run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 image, ")
+
+
+def test_the_step_between_frames_reaches_the_reader(tmp_path: Path) -> None:
+    data, reading = read_source(Source(video(tmp_path / "x.avi", 7), frame_step=3))
+    assert reading.frame_step == 3
+    assert data.images["file_name"].to_list() == [f"x.avi#00000{k}" for k in (0, 3, 6)]
+
+
+def test_a_cut_of_a_video_lists_the_frames_that_stay_and_links_them(
+    paring_command: Paring, tmp_path: Path
+) -> None:
+    video(tmp_path / "clips" / "x.avi", 8)
+    done = paring_command(
+        *("images", "random", "clips", "--rate", "0.5", "--seed", "1", "--frame-step", "2"),
+        *("-o", "run", "--link", "kept"),
+    )
+    assert done.returncode == 0, done.stderr
+    names = (tmp_path / "run" / "frames.txt").read_text().split()
+    assert len(names) == 2
+    assert (tmp_path / "run" / "kept.txt").read_text().split() == names
+    assert len(list((tmp_path / "kept").glob("x_*.png"))) == 2
+    assert paring_command("inspect", "clips", "--frame-step", "0").returncode == 2

@@ -86,3 +86,10 @@ def test_what_is_said_is_heard_by_the_logger(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level(logging.INFO, "paring"):
         Reading(Path("d")).say("decided")
     assert caplog.messages == ["decided"]
+
+
+def test_the_folder_of_a_video_is_found_by_a_frame(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "clip.mp4").touch()
+    found = find_images(Reading(tmp_path / "d.json"), tmp_path, ["clip.mp4#000030"])
+    assert found == tmp_path / "images"

@@ -2,6 +2,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 
 import factory
@@ -9,6 +10,7 @@ import paring
 from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError
+from videos import number_of, video
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -154,3 +156,33 @@ def test_a_folder_of_any_name_can_be_replaced(tmp_path: Path) -> None:
                 fresh.mkdir()
                 (fresh / text).touch()
         assert os.listdir(tmp_path / name) == ["new"]
+
+
+@pytest.mark.parametrize("how", ["link", "copy"])
+def test_frames_of_videos_become_pictures_each_video_in_one_pass(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, frames in (("day/clip.avi", 6), ("night/clip.avi", 3)):
+        video(tmp_path / "data" / name, frames)
+    opened = []
+    capture = cv2.VideoCapture
+    data = paring.read(tmp_path / "data", frame_step=2)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *a: (opened.append(a[0]), capture(*a))[1])
+    assert place_images(data, tmp_path / "out", how) == 5  # type: ignore[arg-type]
+    placed = sorted((tmp_path / "out").rglob("*.png"))
+    assert [p.relative_to(tmp_path / "out").as_posix() for p in placed] == [
+        *(f"day/clip_00000{k}.png" for k in (0, 2, 4)),
+        *(f"night/clip_00000{k}.png" for k in (0, 2)),
+    ]
+    assert [number_of(cv2.imread(str(p))) for p in placed] == [0, 2, 4, 0, 2]
+    assert len(opened) == 2
+
+
+def test_frames_that_are_not_there_are_named(tmp_path: Path) -> None:
+    data = paring.read(video(tmp_path / "data" / "clip.avi", 4))
+    video(tmp_path / "data" / "clip.avi", 2)
+    with pytest.raises(InputError, match=r"clip\.avi: the video has no frame 2; it ends after 2"):
+        place_images(data, tmp_path / "out", "copy")
+    (tmp_path / "data" / "clip.avi").unlink()
+    with pytest.raises(InputError, match=r"clip\.avi: the image does not exist"):
+        place_images(data, tmp_path / "more", "copy")

@@ -35,6 +35,8 @@ class FormatName(StrEnum):
     yolo = "yolo"
     pairs = "pairs"
     folder = "folder"
+    video = "video"
+    listing = "listing"
 
 
 class FloorUnit(StrEnum):
@@ -83,6 +85,9 @@ class Source:
             "--components", help="Image + mask folders: connected components are instances."
         ),
     ] = False
+    frame_step: Annotated[
+        int, typer.Option(min=1, help="Videos: every so many frames one is an image.")
+    ] = 1
     recompute: Annotated[
         bool,
         typer.Option("--recompute", help="Areas and boxes from the masks, not as annotated."),

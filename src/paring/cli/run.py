@@ -117,6 +117,7 @@ def read_source(
         void=source.void,
         reduce_zero_label=source.reduce_zero_label,
         components=source.components,
+        frame_step=source.frame_step,
         strict=strict,
         repair=repair,
         progress=progress,

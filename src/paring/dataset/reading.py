@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from paring.dataset.video import file_of
 from paring.errors import InputError
 
 _log = logging.getLogger("paring")
@@ -46,6 +47,7 @@ class Reading:
     void : pixel value that belongs to no class.
     reduce_zero_label : pixel value 0 is void and the others count down by one.
     components : split each class of an image + mask folder into connected components.
+    frame_step : of a video, every frame_step-th frame is an image, from the first on.
     repair : mend what can be mended (renumber ids, and the like) instead of refusing it.
     """
 
@@ -57,6 +59,7 @@ class Reading:
     void: int | None = None
     reduce_zero_label: bool = False
     components: bool = False
+    frame_step: int = 1
     strict: bool = True
     repair: bool = False
     progress: Progress | None = None
@@ -103,7 +106,7 @@ def find_images(reading: Reading, beside: Path, names: Sequence[str]) -> Path | 
     tried = (".", "images", "../images", split, f"../{split}", f"../images/{split}")
     for place in tried:
         folder = beside / place
-        if (folder / names[0]).is_file():
+        if (folder / file_of(names[0])).is_file():
             shown = folder.resolve()
             reading.say(f"images taken from {shown}")
             return shown

@@ -262,15 +262,10 @@ class Dataset:
         return self.image_root / str(found[0])
 
     def read_image(self, image_id: int) -> NDArray[np.uint8]:
-        """Pixels (height, width, 3) of an image as RGB, read when asked for."""
-        import cv2
+        """Pixels (height, width, 3) of an image or video frame as RGB, read when asked for."""
+        from paring.dataset.pixels import read_pixels
 
-        path = self.image_path(image_id)
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        if pixels is None:
-            state = "cannot be decoded" if path.is_file() else "does not exist"
-            raise InputError(f"{path}: the image {state}")
-        return np.asarray(pixels, np.uint8)
+        return read_pixels(self.image_path(image_id))
 
     # -- words ----------------------------------------------------------------------------
 

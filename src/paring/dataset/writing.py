@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from paring.dataset.table import Dataset
+from paring.dataset.video import BrokenVideo, file_of, frame_of, picture_names, read_frames
 from paring.errors import InputError
 
 Images = Literal["none", "link", "copy"]
@@ -63,16 +64,19 @@ def _put(fresh: Path, path: Path, aside: Path | None) -> None:
 def place_images(data: Dataset, folder: Path, how: Images) -> int:
     """Link or copy the images of a data set into a folder under their file names.
 
-    Links are symbolic; where the file system has none, the images are copied. Gives the number
-    placed. Raises `InputError` naming the first image that does not exist, and where a file name
-    would lie outside the folder.
+    Links are symbolic; where the file system has none, the images are copied. A frame of a video
+    is written as a PNG (see `paring.dataset.video.picture_names`). Gives the number placed.
+    Raises `InputError` naming the first image that does not exist, and where a file name would
+    lie outside the folder.
     """
     if how == "none":
         return 0
     if data.image_root is None:
         raise InputError("the folder of the images is not known; give --images DIR")
+    placed = picture_names(data.images["file_name"].to_list())
+    frames: dict[Path, dict[int, Path]] = {}
     for name in data.images["file_name"]:
-        source, target = (data.image_root / name).resolve(), folder / name
+        source, target = (data.image_root / file_of(name)).resolve(), folder / placed[name]
         if not source.is_file():
             raise InputError(f"{source}: the image does not exist")
         if not os.path.abspath(target).startswith(os.path.abspath(folder) + os.sep):
@@ -80,6 +84,10 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
         if os.path.lexists(target):  # two records of one picture
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
+        frame = frame_of(name)
+        if frame is not None:
+            frames.setdefault(source, {})[frame[1]] = target
+            continue
         if how == "link":
             try:
                 target.symlink_to(source)
@@ -87,4 +95,18 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
             except OSError:
                 pass
         shutil.copyfile(source, target)
+    for video, targets in frames.items():
+        _write_frames(video, targets)
     return len(data)
+
+
+def _write_frames(video: Path, targets: dict[int, Path]) -> None:
+    """Write frames of a video, each to a PNG of its own, in one pass."""
+    import cv2
+
+    try:
+        for number, pixels in read_frames(video, list(targets)):
+            _, png = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+            targets[number].write_bytes(png.tobytes())
+    except BrokenVideo as fault:
+        raise InputError(f"{video}: the video {fault.message}") from fault

@@ -16,6 +16,7 @@ from paring.dataset.formats.pictures import (
 )
 from paring.dataset.reading import Reading
 from paring.errors import InputError
+from videos import video
 
 
 def save(path: Path, width: int = 4, height: int = 3) -> Path:
@@ -54,7 +55,13 @@ def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:
         image_names(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        *(".jpg", ".jfif", ".png", ".bmp", ".dib", ".tif", ".webp", ".avif", ".gif", ".jp2"),
+        *(".ppm", ".tga", ".pcx", ".qoi", ".sgi"),
+    ],
+)
 def test_the_size_of_an_image_is_its_width_and_height(tmp_path: Path, suffix: str) -> None:
     assert size_of(save(tmp_path / f"x{suffix}", 7, 5)) == (7, 5)
 
@@ -81,6 +88,15 @@ def test_a_file_that_is_no_image_is_refused_by_name(tmp_path: Path, content: byt
     (tmp_path / "x.jpg").write_bytes(content)
     with pytest.raises(InputError, match=r"x\.jpg: the image cannot be read"):
         size_of(tmp_path / "x.jpg")
+
+
+def test_frames_of_a_video_among_pictures_are_as_large_as_the_video(tmp_path: Path) -> None:
+    video(tmp_path / "x.avi", 2, width=64, height=48)
+    save(tmp_path / "a.png", 7, 5)
+    frame = image_frame(Reading(tmp_path), tmp_path, ["x.avi#000001", "a.png"])
+    assert frame.rows() == [(1, "x.avi#000001", 64, 48), (2, "a.png", 7, 5)]
+    with pytest.raises(InputError, match=r"gone\.avi: the video does not exist"):
+        image_frame(Reading(tmp_path), tmp_path, ["gone.avi#000001"])
 
 
 def test_an_image_of_unbelievable_size_is_refused(tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ FORMATS = {
         Format("yolo", "YOLO segmentation folder"),
         Format("pairs", "folders of images and masks"),
         Format("folder", "folder of images, tags by folder name or CSV"),
+        Format("video", "video files, a frame at every step"),
+        Format("listing", "text file with one image path per line"),
     )
 }
 
@@ -78,6 +80,7 @@ def read(
     void: int | None = None,
     reduce_zero_label: bool = False,
     components: bool = False,
+    frame_step: int = 1,
     progress: Progress | None = None,
 ) -> Dataset:
     """Read a segmentation data set of any known format.
@@ -91,6 +94,7 @@ def read(
     task : ``"instances"``, or ``"semantic"`` for label maps by path (Cityscapes, VOC, pairs).
     split : part of a data set that has several.
     classes, void, reduce_zero_label, components : see `paring.dataset.reading.Reading`.
+    frame_step : of videos, every frame_step-th frame is an image.
     progress : called with a label, steps done and steps to do.
 
     Raises
@@ -115,6 +119,7 @@ def read(
         void=void,
         reduce_zero_label=reduce_zero_label,
         components=components,
+        frame_step=frame_step,
         progress=progress,
     )
     return carry_out(reading, format=format)
@@ -126,6 +131,8 @@ def carry_out(reading: Reading, *, format: str | None = None) -> Dataset:
         raise InputError(f"format {format!r} is not known; there are {', '.join(FORMATS)}")
     if reading.task not in ("instances", "semantic"):
         raise InputError(f"task {reading.task!r} is not known; it is 'instances' or 'semantic'")
+    if reading.frame_step < 1:
+        raise InputError(f"frame_step {reading.frame_step} is no step; it is 1 or more")
     if not reading.path.exists():
         raise InputError(f"{reading.path}: no such file or folder")
     if not (reading.path.is_file() or reading.path.is_dir()):

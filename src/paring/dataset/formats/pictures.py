@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from paring.dataset.formats.indexed import Unusable, usable
+from paring.dataset.formats.indexed import Unusable, instance_frame, mask_store, usable
 from paring.dataset.labelmaps import LARGEST_IMAGE, LARGEST_SIDE
+from paring.dataset.origin import Origin
 from paring.dataset.reading import Reading
-from paring.dataset.table import IMAGES
+from paring.dataset.table import CATEGORIES, IMAGES, Dataset
+from paring.dataset.video import BrokenVideo, frame_of, frame_size
 from paring.errors import InputError
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+SUFFIXES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".dib"),
+        *(".tif", ".tiff", ".webp", ".avif", ".gif", ".jp2", ".j2k", ".j2c", ".jpc"),
+        *(".pbm", ".pgm", ".ppm", ".pnm", ".tga", ".pcx", ".qoi", ".ras", ".sgi"),
+    )
+)
 """Endings of the files that count as images, in small letters."""
 
 IMAGE_FOLDERS = ("images", "imgs", "image", "img", "img_dir", "JPEGImages")
@@ -146,15 +155,23 @@ def measure(path: Path, record: str) -> tuple[int, int]:
 def image_frame(reading: Reading, root: Path, names: Sequence[str]) -> pl.DataFrame:
     """The `images` frame of pictures in a folder; ids are places in the list, from 1 on.
 
-    Pictures that cannot be read are refused; `InputError` where none is left.
+    A name may be that of a frame of a video there. Pictures that cannot be read are refused;
+    `InputError` where none is left.
     """
+    video_size = lru_cache(maxsize=1024)(frame_size)
 
     def measured(name: str) -> tuple[int, int]:
         try:
             name.encode()
         except UnicodeEncodeError as error:
             raise Unusable(root, repr(name), "the file name is not valid text") from error
-        return measure(root / name, "")
+        frame = frame_of(name)
+        if frame is None:
+            return measure(root / name, "")
+        try:
+            return video_size(root / frame[0])
+        except BrokenVideo as fault:
+            raise Unusable(root, frame[0], f"the video {fault.message}") from fault
 
     found = list(usable(measured, names, reading, "images"))
     if not found:
@@ -168,3 +185,12 @@ def image_frame(reading: Reading, root: Path, names: Sequence[str]) -> pl.DataFr
         },
         schema=IMAGES,
     )
+
+
+def images_alone(images: pl.DataFrame, root: Path, origin: Origin | None = None) -> Dataset:
+    """A data set of images of which nothing is said."""
+    masks = mask_store([])
+    instances = instance_frame(masks, [], [], [])
+    categories = pl.DataFrame(schema=CATEGORIES)
+    bound = None if origin is None else origin.bind(images, instances, categories, masks)
+    return Dataset(images, instances, categories, masks, image_root=root, origin=bound)
