@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from paring.images.community import find_communities, representatives
+from paring.images.extending import extend
+from paring.images.groups import groups_of
+from paring.images.leaks import find_leaks
+from paring.images.network import network_statistics, similarity_network
+from paring.images.network_cut import keep_representatives
 from paring.images.selection import keep_random, keep_stratified, keep_top
 from paring.images.shape import (
     count_scores,
@@ -10,14 +16,26 @@ from paring.images.shape import (
     shape_complexity,
     shape_scores,
 )
+from paring.images.similarity import similar_pairs
+from paring.images.similarity.opening import Comparing
 
 __all__ = [
+    "Comparing",
     "count_scores",
+    "extend",
+    "find_communities",
+    "find_leaks",
+    "groups_of",
     "instance_shapes",
     "keep_random",
+    "keep_representatives",
     "keep_stratified",
     "keep_top",
+    "network_statistics",
     "outlines",
+    "representatives",
     "shape_complexity",
     "shape_scores",
+    "similar_pairs",
+    "similarity_network",
 ]

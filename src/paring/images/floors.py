@@ -12,6 +12,7 @@ may exist; the count that the error names always holds.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -48,12 +49,22 @@ class Floors:
 
     @classmethod
     def of(
-        cls, data: Dataset, *, per_category: int = 0, per_size: int = 0, unit: FloorUnit
+        cls,
+        data: Dataset,
+        *,
+        per_category: int = 0,
+        per_size: int = 0,
+        unit: FloorUnit,
+        groups: Sequence[str] | None = None,
+        per_group: int = 0,
     ) -> Floors:
-        """Floors for the categories and sizes of a data set; crowds count for nothing."""
+        """Floors for the categories and sizes of a data set; crowds count for nothing.
+
+        With `groups`, a name for each image, also for the images of each group.
+        """
         if unit not in ("instances", "images"):
             raise InputError(f"floors count 'instances' or 'images', not {unit!r}")
-        if per_category < 0 or per_size < 0:
+        if min(per_category, per_size, per_group) < 0:
             raise InputError("a floor cannot be below 0")
         instances = counted_instances(data)
         image = rows_of_ids(data.images["image_id"], instances["image_id"])
@@ -72,6 +83,13 @@ class Floors:
             tables.append(table if unit == "instances" else table.with_columns(n=pl.lit(1)))
             floors += [min(asked, _LARGEST)] * len(words)
             names += words
+        if groups is not None and per_group:
+            known = sorted(set(groups))
+            group = np.searchsorted(np.array(known), np.array(groups)) + len(names)
+            rows = {"image": np.arange(len(data)), "group": group, "n": np.ones(len(data))}
+            tables.append(pl.DataFrame(rows))
+            floors += [min(per_group, _LARGEST)] * len(known)
+            names += [f"group {name!r}" for name in known]
         table = pl.concat([t.cast(pl.Int64) for t in tables])
         members: list[list[tuple[int, int]]] = [[] for _ in range(len(data))]
         total = np.zeros(len(names), np.int64)
@@ -82,7 +100,7 @@ class Floors:
             "min_per_category": per_category,
             "min_per_size": per_size,
             "floor_unit": unit,
-        }
+        } | ({"min_per_group": per_group} if per_group else {})
         return cls(names, np.minimum(np.array(floors, np.int64), total), members, asked_for)
 
     def enforce(

@@ -1,0 +1,174 @@
+"""Fewer images before annotation: keep the representatives of communities of similar images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from paring.dataset.table import Dataset
+from paring.errors import InputError
+from paring.images.community import Method, share_up
+from paring.images.floors import FloorUnit
+from paring.images.groups import Groups, groups_of
+from paring.images.network_choice import Amount, choose
+from paring.images.network_result import METHOD, NetworkCut, describe
+from paring.images.selection import kept_count
+from paring.images.similarity.measures import Progress
+from paring.images.similarity.opening import Comparing, Images, Opened, open_images
+from paring.images.similarity.sources import as_dataset
+from paring.images.threshold_search import Partition, Rule, ThresholdSearch
+
+
+def keep_representatives(
+    images: Images,
+    *,
+    rate: float | None = None,
+    count: int | None = None,
+    threshold: float | None = None,
+    keep: float = 0.1,
+    communities: Method = "louvain",
+    resolution: float = 1.0,
+    seed: int = 0,
+    how: Comparing | None = None,
+    groups: Groups | None = None,
+    min_per_group: int = 0,
+    min_per_category: int = 0,
+    min_per_size: int = 0,
+    floor_unit: FloorUnit = "instances",
+    curve: bool = False,
+    frame_step: int = 1,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> NetworkCut:
+    """Keep the best connected images of each community of similar images (PRIME); no labels used.
+
+    Images with a similarity at or above the threshold are neighbours (Eq. 4). Louvain's or
+    Leiden's communities of that network stand for what repeats itself: an image alone stays, and
+    of a larger community C the ceil(keep |C|) images with most neighbours within it (Eq. 6).
+
+    With a rate or count the threshold is searched: the one with the smallest pruning rate not
+    below what is asked for; dropped images then come back, the worst covered first, until exactly
+    N - floor(rate N) stay. With a threshold alone, the paper's rule is untouched.
+
+    Parameters
+    ----------
+    images : a `Dataset`, the path of one (annotation file, folder, video, list), or files.
+    rate, count, threshold : one of them.
+    keep : share of each community that stays (the paper's 10 %).
+    communities, resolution, seed : see `paring.images.community.find_communities`.
+    how : how images are compared, by default global SSIM at 352 x 352.
+    groups, min_per_group : a group for each image (see `paring.images.groups.groups_of`) and how
+        many images of each must stay.
+    min_per_category, min_per_size, floor_unit : floors for annotated data, see `keep_top`.
+    curve : also find the rates over the whole range of thresholds.
+    frame_step : of a video, every so many frames.
+    folder : where to keep what is done, so that stopped work goes on.
+    progress : called with a label, steps done and steps to do.
+
+    Raises
+    ------
+    InputError
+        For images that cannot be read, values that cannot be, and a rate that no threshold
+        reaches; then the message says the largest that can be.
+
+    References
+    ----------
+    Rahman and Marculescu, Training-Free Dataset Pruning for Polyp Segmentation via Community
+    Detection in Similarity Networks, MIDL 2025.
+
+    Example
+    -------
+    >>> import paring, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> data = paring.scenes(40, seed=0, folder=folder)
+    >>> cut = keep_representatives(data, rate=0.5)
+    >>> len(cut.subset.kept), len(cut.subset.dropped)
+    (20, 20)
+    """
+    amount = Amount(
+        rate, count, threshold, min_per_group, min_per_category, min_per_size, floor_unit
+    )
+    rule = Rule(keep, communities, resolution, seed)
+    data = as_dataset(images, frame_step=frame_step)
+    named = None if groups is None else groups_of(data, groups)
+    if named is None and min_per_group:
+        raise InputError("a floor for groups needs groups")
+    opened = open_images(data, how or Comparing(), folder=folder, progress=progress)
+    nodes = np.flatnonzero(opened.readable)
+    search = ThresholdSearch(opened.measures, nodes, rule, progress)
+    wanted = None
+    if amount.threshold is not None:
+        part = search.at(amount.threshold)
+    else:
+        wanted = kept_count(len(nodes), rate=rate, count=count)
+        part = search.keeping(wanted)
+    drawn = _whole_curve(search, data, rule, wanted) if curve else None
+    choice = choose(opened, nodes, part, wanted, amount, named)
+    found = opened.measures.pairs(max(part.threshold, search.floor), progress=None)
+    return describe(
+        opened,
+        part,
+        choice,
+        found,
+        method=METHOD,
+        parameters=_parameters(opened, how or Comparing(), rule, amount, part),
+        seed=seed,
+        points=search.curve_points(),
+        curve=drawn,
+        named=named,
+    )
+
+
+def _parameters(
+    opened: Opened, how: Comparing, rule: Rule, amount: Amount, part: Partition
+) -> dict[str, Any]:
+    """What decides the result; the threshold is the one found, None where nothing was to go."""
+    asked = {
+        name: value
+        for name, value in vars(amount).items()
+        if value and name not in ("threshold", "floor_unit")
+    }
+    if amount.min_per_category or amount.min_per_size:
+        asked["floor_unit"] = amount.floor_unit
+    return {
+        **how.parameters(opened.data_range),
+        "threshold": part.threshold if np.isfinite(part.threshold) else None,
+        "keep": rule.keep,
+        "communities": rule.method,
+        "resolution": rule.resolution,
+        **asked,
+    }
+
+
+_CURVE_STEP, _CURVE_EDGES = 0.01, 5_000_000
+
+
+def _whole_curve(
+    search: ThresholdSearch, data: Dataset, rule: Rule, wanted: int | None
+) -> pl.DataFrame:
+    """Which images stay at thresholds from 1 down, until hardly fewer can.
+
+    The end is where no more than a tenth above the fewest possible stay (and no more than
+    `wanted`), at a threshold of 0, or where a network has more edges than is sensible.
+    """
+    n = len(search.nodes)
+    fewest = 1.1 * int(share_up(np.array([n]), rule.keep)[0])
+    ids = data.images["image_id"].gather(pl.Series(search.nodes))
+    frames = []
+    for step in range(round(1 / _CURVE_STEP) + 1):
+        threshold = round(1 - step * _CURVE_STEP, 4)
+        part = search.at(threshold)
+        frames.append(
+            pl.DataFrame({"image_id": ids.filter(pl.Series(part.kept))}).select(
+                pl.lit(threshold).alias("threshold"), "image_id"
+            )
+        )
+        if search.progress is not None:
+            search.progress("drawing the curve", step, round(1 / _CURVE_STEP))
+        enough = part.n_kept <= min(fewest, n if wanted is None else wanted)
+        if enough or part.network.nnz > 2 * _CURVE_EDGES:
+            break
+    return pl.concat(frames)

@@ -1,0 +1,327 @@
+"""Grey squares of images: any kind of file, one size, read by a few threads.
+
+Every image is read whole, turned grey, and resized to a square in one step, by area where it
+shrinks. Grey values stay as deep as they are stored, 8 or 16 bits. What cannot be read is told in
+a phrase, never on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Event, Lock
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paring.dataset.hush import hushed
+from paring.dataset.table import Dataset
+from paring.dataset.video import BrokenVideo, frame_of, read_frames
+from paring.errors import InputError
+from paring.images.similarity.headers import (
+    DEEP_SUFFIXES,
+    Header,
+    Unreadable,
+    read_header,
+    reason,
+    stored_depth,
+    undisturbed,
+    without_extras,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Unreadable", "bit_depth", "decode", "read_grey", "stored_depth"]
+
+Grey: TypeAlias = NDArray[Any]  # uint8 or uint16
+Job = TypeVar("Job")
+
+LARGEST_FILE = 2**32
+"""Bytes of the largest image file that is believed."""
+
+_TRANSPOSED, _FLIPPED, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)  # EXIF orientations
+_PAUSE = 0.1  # seconds between two looks at how far the threads are
+
+
+def read_grey(path: Path, size: int, *, frame: int | None = None) -> Grey:
+    """Grey values (size, size) of an image, uint8 or, where it holds 16 bits, uint16.
+
+    A photograph that its EXIF data calls turned is turned upright; of an animation the first
+    picture counts; transparency does not. With `frame`, that frame of a video.
+
+    Raises
+    ------
+    Unreadable
+        One phrase that says what is wrong with the file.
+    """
+    import cv2
+
+    if frame is not None:
+        try:
+            (_, colours), *_ = read_frames(path, [frame])
+        except BrokenVideo as fault:
+            raise Unreadable(fault.message) from fault
+        return _square(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), size)
+    raw = without_extras(_content(path))
+    header = read_header(raw, deep=path.suffix.lower() in DEEP_SUFFIXES)
+    pixels = _decoded(raw, header)
+    return _upright(_square(pixels, size), header.orientation)
+
+
+def decode(
+    data: Dataset,
+    size: int,
+    put: Callable[[int, Grey], None],
+    *,
+    rows: NDArray[np.int64],
+    workers: int,
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, str]:
+    """Read the images in some rows of a data set; row and what is wrong of those it cannot.
+
+    Parameters
+    ----------
+    size : side of the grey squares in pixels.
+    put : called with row and square, from several threads at a time, in no order.
+    rows : rows of `data.images`.
+    workers : threads; each has one image at a time, or one video from its start to its end.
+    progress : called in the calling thread with the number of images done.
+
+    Raises
+    ------
+    InputError
+        Where the folder of the images is not known. What `put` raises stops all, and is raised.
+    """
+    root, names = data.image_root, data.images["file_name"]
+    if not len(rows):
+        return {}
+    if root is None:
+        first = names[int(rows[0])]
+        raise InputError(f"the folder of image {first!r} is not known; give images=DIR")
+    faults: dict[int, str] = {}
+    stop, done = Event(), _Tally()
+
+    def finish(row: int, outcome: Grey | str) -> None:
+        if isinstance(outcome, str):
+            faults[row] = outcome
+        else:
+            put(row, outcome)
+        done.add()
+
+    def work(job: _Video | int) -> None:
+        if isinstance(job, int):
+            finish(job, _grey_or_fault(root / str(names[job]), size))
+            return
+        video, numbers = job
+        for row, outcome in _frames(root / video, numbers, size):
+            if stop.is_set():
+                return
+            finish(row, outcome)
+
+    def watch() -> None:
+        if progress is not None:
+            progress(done.count)
+
+    with hushed():
+        _share_out(_jobs(data, rows), work, workers=workers, stop=stop, watch=watch)
+    return dict(sorted(faults.items()))
+
+
+def bit_depth(data: Dataset, *, workers: int) -> int:
+    """16 where any image of a data set holds 16 bits, else 8; from headers alone.
+
+    Images that cannot be read count as 8, as does everything where no folder is known.
+    """
+    root, stop, deep = data.image_root, Event(), Event()
+    if root is None:
+        return 8
+
+    def look(name: str) -> None:
+        try:
+            if stored_depth(root / name) == 16:
+                deep.set()
+                stop.set()
+        except (Unreadable, ValueError):
+            return
+
+    able = (n for n in data.images["file_name"] if os.path.splitext(n)[1].lower() in DEEP_SUFFIXES)
+    _share_out(able, look, workers=workers, stop=stop)
+    return 16 if deep.is_set() else 8
+
+
+# -- one image -------------------------------------------------------------------------------
+
+
+def _content(path: Path) -> bytes:
+    """All bytes of a file; `Unreadable` where there are none or too many."""
+    try:
+        state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise Unreadable("is a folder")
+        if not stat.S_ISREG(state.st_mode):
+            raise Unreadable("is not a file")
+        if state.st_size > LARGEST_FILE:
+            raise Unreadable(f"is {state.st_size:,} bytes large, more than is believed")
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise Unreadable("does not exist") from error
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, OSError) else None
+        raise Unreadable(f"cannot be read ({said or error})") from error
+    if not raw:
+        raise Unreadable("is empty (0 bytes)")
+    return raw
+
+
+def _decoded(raw: bytes, header: Header) -> Grey:
+    """Grey values (height, width) as they lie in the file, as deep as its header says."""
+    import cv2
+
+    pixels: Grey | None = None
+    if header.opencv:
+        depth = cv2.IMREAD_ANYDEPTH if header.depth == 16 else 0
+        how = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION | depth
+        try:
+            with hushed():
+                pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), how)
+        except cv2.error:
+            pixels = None
+    if pixels is None or pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
+        if header.picture is None:
+            raise Unreadable("cannot be decoded (it is no image of a known kind)")
+        pixels = _by_pillow(header.picture)
+    if header.depth == 16:
+        wide = pixels.astype(np.uint16)
+        return wide * np.uint16(257) if pixels.dtype == np.uint8 else wide
+    return pixels.astype(np.uint8, copy=False)
+
+
+def _by_pillow(picture: Image.Image) -> Grey:
+    """The same for JPEG, for rarer kinds, and for files that OpenCV makes nothing of."""
+    try:
+        picture.draft("L", picture.size)  # a JPEG's grey values as stored, colours left alone
+        with undisturbed() if picture.format == "TIFF" else nullcontext():
+            picture.load()
+        if picture.mode.startswith("I"):
+            return np.asarray(picture).clip(0, 65535).astype(np.uint16)
+        picture.info.pop("transparency", None)  # has no part in grey, and makes Pillow warn
+        return np.asarray(picture if picture.mode == "L" else picture.convert("L"))
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken file makes Pillow raise anything
+        raise Unreadable(reason(error)) from error
+
+
+def _square(pixels: Grey, size: int) -> Grey:
+    import cv2
+
+    shrinks = min(pixels.shape) >= size
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=how))
+
+
+def _upright(square: Grey, orientation: int) -> Grey:
+    """Turned as the EXIF orientation asks for; a square costs less to turn than the image."""
+    if orientation in _TRANSPOSED:
+        square = square.T
+    if orientation in _FLIPPED:
+        square = square[::-1]
+    if orientation in _MIRRORED:
+        square = square[:, ::-1]
+    return np.ascontiguousarray(square)
+
+
+def _grey_or_fault(path: Path, size: int) -> Grey | str:
+    try:
+        return read_grey(path, size)
+    except Unreadable as fault:
+        return fault.message
+
+
+# -- many images -----------------------------------------------------------------------------
+
+_Rows: TypeAlias = dict[int, list[int]]  # the rows that show a frame, by its number
+_Video: TypeAlias = tuple[str, _Rows]
+
+
+class _Tally:
+    """A count that threads share."""
+
+    def __init__(self) -> None:
+        self.count, self._lock = 0, Lock()
+
+    def add(self) -> None:
+        with self._lock:
+            self.count += 1
+
+
+def _jobs(data: Dataset, rows: NDArray[np.int64]) -> Iterator[_Video | int]:
+    """What one thread does in one go: videos first, as they take longest, then images."""
+    names = data.images["file_name"]
+    framed = names.str.contains("#", literal=True).to_numpy()[rows]
+    videos: dict[str, _Rows] = {}
+    single = ~framed
+    for place in np.flatnonzero(framed):
+        row = int(rows[place])
+        frame = frame_of(names[row])
+        if frame is None:
+            single[place] = True
+        else:
+            videos.setdefault(frame[0], {}).setdefault(frame[1], []).append(row)
+    yield from videos.items()
+    yield from map(int, rows[single])
+
+
+def _frames(path: Path, rows: _Rows, size: int) -> Iterator[tuple[int, Grey | str]]:
+    """Row and grey square of frames of one video, or what is wrong from some frame on."""
+    import cv2
+
+    left = {number: rows[number] for number in sorted(rows)}
+    try:
+        for number, colours in read_frames(path, list(left)):
+            square = _square(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), size)
+            for row in left.pop(number):
+                yield row, square
+    except BrokenVideo as fault:
+        for row in (row for same in left.values() for row in same):
+            yield row, fault.message
+
+
+def _share_out(
+    jobs: Iterator[Job],
+    work: Callable[[Job], None],
+    *,
+    workers: int,
+    stop: Event,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
+    """Threads take one job after the other until none is left or `stop` is set.
+
+    What one of them raises, or an interrupt of the calling thread, sets `stop`.
+    """
+    turn = Lock()
+
+    def take_turns() -> None:
+        while not stop.is_set():
+            with turn:
+                job = next(jobs, None)
+            if job is None:
+                return
+            work(job)
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        try:
+            busy = {pool.submit(take_turns) for _ in range(max(1, workers))}
+            while busy:
+                ended, busy = wait(busy, timeout=_PAUSE, return_when=FIRST_EXCEPTION)
+                for one in ended:
+                    one.result()
+                watch()
+        finally:
+            stop.set()

@@ -1,0 +1,186 @@
+"""Similarities of a set of images: the pairs above a threshold, single pairs, nearest images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paring.errors import InputError
+from paring.images.similarity.tiles import Engine, Found, Tile, Which, plan
+from paring.images.similarity.work import Work, together
+
+Progress = Callable[[str, int, int], None]
+Rows = NDArray[np.int64]  # (k,)
+
+_BLOCK = 2048  # images a side of a tile, where memory allows
+_BYTES_A_PAIR = 16
+_STEP = 4  # nearest images: pairs that are computed at a time for each image
+
+
+class Similarities(Protocol):
+    """What both kinds of similarity offer; rows are those of the data set's images.
+
+    Images that could not be read have no pairs.
+    """
+
+    def pairs(self, low: float, *, progress: Progress | None = None) -> Found:
+        """All wanted pairs of rows with a similarity of at least `low`, sorted."""
+
+    def exact(self, first: Rows, second: Rows) -> NDArray[np.float64]:
+        """Similarities of pairs of rows (k,)."""
+
+    def nearest(self, rows: Rows, among: Rows) -> tuple[Rows, NDArray[np.float64]]:
+        """The most similar of the images `among` for each of `rows` (k,), itself aside.
+
+        Of equally similar ones it is the first. Both are sorted; `among` holds at least two. Where
+        no similarity is defined, the row is -1 and the value minus infinity.
+        """
+
+    def exceeding(self, row: int, rows: Rows, least: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Similarities of one image to others (k,), -1 where they cannot exceed `least` (k,)."""
+
+    def estimates(self, rows: Rows) -> NDArray[np.float32]:
+        """Likely similarities of some images to all, (k, n); only a guess."""
+
+
+class GlobalSimilarities:
+    """Similarities from whole-image moments (SSIM of Eq. 2, PCC of Eq. 3), pruned by bounds.
+
+    Parameters
+    ----------
+    engine : pixels, moments, bounds and formula.
+    new_from, which : restrict the pairs, see `paring.images.similarity.tiles.plan`.
+    memory : bytes that pairs may take; more pairs than that are refused.
+    prune : False computes every pair, for comparison.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        workers: int,
+        memory: int,
+        new_from: int = 0,
+        which: Which = "all",
+        work: Work | None = None,
+        prune: bool = True,
+        block: int = _BLOCK,
+    ) -> None:
+        self.engine = engine
+        self._workers, self._memory, self._work, self._prune = workers, memory, work, prune
+        self._tiles = plan(len(engine.store), block, new_from=new_from, which=which)
+        self._found: dict[str, Found] = {}
+
+    def pairs(self, low: float, *, progress: Progress | None = None) -> Found:
+        """All pairs of at least `low`; only those that no earlier call found are computed."""
+        total = sum(tile.n_pairs for tile in self._tiles)
+        done = n_held = 0
+        with self._threads() as pool:
+            for tile in self._tiles:
+                found = self._tile(tile, low, pool)
+                n_held += len(found.value)
+                _refuse_many(n_held, low, self._memory)
+                self._found[tile.name] = found
+                done += tile.n_pairs
+                if progress is not None:
+                    progress("comparing images (pairs)", done, total)
+        if not self._tiles:
+            return _none(low)
+        return together([self._found[tile.name] for tile in self._tiles], low)
+
+    def _tile(self, tile: Tile, low: float, pool: ThreadPoolExecutor) -> Found:
+        known = self._found.get(tile.name)
+        name = f"{self.engine.metric}-{self.engine.data_range!r}"
+        if known is None and self._work is not None:
+            known = self._work.load(name, tile)
+        if known is not None and known.low <= low:
+            return known
+        found = self.engine.find(
+            tile, low, pool=pool, workers=self._workers, known=known, prune=self._prune
+        )
+        if self._work is not None:
+            self._work.save(name, tile, found)
+        return found
+
+    def exact(self, first: Rows, second: Rows) -> NDArray[np.float64]:
+        """Similarities of pairs of rows."""
+        if not len(first):
+            return np.empty(0)
+        parts = np.array_split(np.arange(len(first)), max(1, min(len(first), 8 * self._workers)))
+        with self._threads() as pool:
+            return np.concatenate(
+                list(pool.map(lambda p: self.engine.exact(first[p], second[p]), parts))
+            )
+
+    def nearest(self, rows: Rows, among: Rows) -> tuple[Rows, NDArray[np.float64]]:
+        """Exact nearest images: candidates are computed in the order of their bounds.
+
+        An image is done when the best similarity found exceeds every bound that is left.
+        """
+        best = np.empty(len(rows), np.int64)
+        value = np.full(len(rows), -np.inf)
+        step = int(np.clip(self._memory // (24 * max(1, len(among))), 1, 512))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            best[part], value[part] = self._nearest(rows[part], among)
+        return best, value
+
+    def _nearest(self, rows: Rows, among: Rows) -> tuple[Rows, NDArray[np.float64]]:
+        bound = self.engine.bounds.upper(rows, among)
+        bound[rows[:, None] == among[None, :]] = -np.inf
+        order = np.argsort(-bound, axis=1, kind="stable")
+        bound = np.take_along_axis(bound, order, axis=1)
+        best, value = np.full(len(rows), -1), np.full(len(rows), -np.inf)
+        left = np.arange(len(rows))
+        for start in range(0, len(among), _STEP):
+            left = left[bound[left, start] >= value[left]]
+            if not len(left):
+                break
+            columns = order[left, start : start + _STEP]
+            others = among[columns]
+            first = np.repeat(rows[left], columns.shape[1])
+            found = self.exact(first, others.reshape(-1)).reshape(columns.shape)
+            found[(others == rows[left, None]) | np.isnan(found)] = -np.inf
+            # the greatest, and of equal ones the first in the data set
+            k = np.lexsort((others, -found), axis=1)[:, 0]
+            other, reached = others[np.arange(len(left)), k], found[np.arange(len(left)), k]
+            better = (reached > value[left]) | (
+                (reached == value[left]) & (other < best[left]) & np.isfinite(reached)
+            )
+            value[left[better]], best[left[better]] = reached[better], other[better]
+        return best, value
+
+    def exceeding(self, row: int, rows: Rows, least: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Computed only where the bound allows for more than `least`."""
+        bound = self.engine.bounds.upper(np.array([row]), rows)[0]
+        found = np.full(len(rows), -1.0)
+        maybe = np.flatnonzero(bound > least)
+        found[maybe] = self.exact(np.full(len(maybe), row), rows[maybe])
+        return found
+
+    def estimates(self, rows: Rows) -> NDArray[np.float32]:
+        """From the low frequencies alone."""
+        return self.engine.bounds.estimate(rows, slice(None))
+
+    @contextmanager
+    def _threads(self) -> Iterator[ThreadPoolExecutor]:
+        with ThreadPoolExecutor(self._workers) as pool:
+            yield pool
+
+
+def _refuse_many(n_pairs: int, low: float, memory: int) -> None:
+    if _BYTES_A_PAIR * 3 * n_pairs > memory:
+        raise InputError(
+            f"at a similarity of {low:.4g} there are more than {n_pairs:,} pairs to hold, too many "
+            f"for {memory / 2**30:.3g} GiB; give a higher threshold, a lower rate or more --memory"
+        )
+
+
+def _none(low: float) -> Found:
+    no_rows = np.empty(0, np.int32)
+    return Found(low, True, no_rows, no_rows, np.empty(0))

@@ -1,0 +1,292 @@
+"""The threshold of a similarity network that removes a given share of the images.
+
+PRIME leaves the threshold to its users and names that as its limitation (appendix F). Here the
+number of images is given and the threshold is found. How many images stay is not monotone in the
+threshold, because communities are found anew for every network, so candidates are walked over the
+sorted edges. Two facts keep the walk short:
+
+* Communities lie within connected components, and ceil(p a) + ceil(p b) >= ceil(p (a + b)), so no
+  network keeps fewer images than its components would as communities. That number only falls as
+  edges are added. The first edge with which it is low enough is found by halving, and nothing
+  above it can be an answer.
+* From there thresholds are tried at growing distances until one removes enough, and those around
+  it one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paring.errors import InputError
+from paring.images.community import (
+    Method,
+    fewest_kept,
+    find_communities,
+    representatives,
+    share_up,
+)
+from paring.images.network import modularity, similarity_network
+from paring.images.similarity.measures import Progress, Similarities
+from paring.images.similarity.tiles import Found
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_SAMPLE = 256  # images from which the first floor is guessed
+_LARGEST_WALK, _SHORTEST_WALK = 512, 24  # networks tried one by one
+_WORK = 4_000_000  # nodes and edges that such a walk may go through
+_GRID = 8  # thresholds tried at a time while the distance narrows
+_LOWEST = -1.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How communities are found, and what share of each stays (PRIME, sections 3.3.1, 3.3.2)."""
+
+    keep: float = 0.1
+    method: Method = "louvain"
+    resolution: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """A network at one threshold, its communities and who represents them.
+
+    Attributes
+    ----------
+    threshold : edges are the pairs with at least this similarity.
+    network : csr array (n, n).
+    labels : community of each node (n,).
+    kept : bool (n,), the representatives.
+    """
+
+    threshold: float
+    network: csr_array
+    labels: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+
+    @property
+    def n_kept(self) -> int:
+        """How many nodes stay."""
+        return int(self.kept.sum())
+
+    def point(self) -> dict[str, Any]:
+        """As a point of the curve of rates over thresholds."""
+        return {
+            "threshold": self.threshold,
+            "kept": self.n_kept,
+            "rate": 1 - self.n_kept / len(self.kept),
+            "edges": self.network.nnz // 2,
+            "communities": int(self.labels.max()) + 1,
+            "modularity": modularity(self.network, self.labels),
+        }
+
+
+class Edges:
+    """Pairs of nodes in falling order of similarity, and the ranks where the similarity changes.
+
+    Attributes
+    ----------
+    first, second, value : the pairs (m,), the most similar first.
+    ends : int64, how many pairs there are at or above each distinct similarity, rising.
+    """
+
+    def __init__(self, found: Found, node_of: NDArray[np.int64]) -> None:
+        order = np.lexsort((found.second, found.first, -found.value))
+        self.first = node_of[found.first[order]]
+        self.second = node_of[found.second[order]]
+        self.value = found.value[order]
+        changes = np.flatnonzero(np.diff(self.value) != 0) + 1
+        self.ends = np.append(changes, len(self.value)) if len(self.value) else changes
+
+    def threshold(self, rank: int) -> float:
+        """The similarity of the last pair of a rank."""
+        return float(self.value[self.ends[rank] - 1])
+
+
+def partition(edges: Edges, n_nodes: int, threshold: float, rule: Rule) -> Partition:
+    """Network, communities and representatives at a threshold (Eq. 4 to 6)."""
+    count = int(np.searchsorted(-edges.value, -threshold, side="right"))
+    network = similarity_network(edges.first[:count], edges.second[:count], n_nodes)
+    labels = find_communities(
+        network, method=rule.method, resolution=rule.resolution, seed=rule.seed
+    )
+    return Partition(threshold, network, labels, representatives(network, labels, keep=rule.keep))
+
+
+@dataclass
+class ThresholdSearch:
+    """One search; `partition` is the answer, `points` what was tried on the way.
+
+    Parameters
+    ----------
+    measures : similarities of the images.
+    nodes : rows of the images that are nodes of the network (n,).
+    rule : communities and representatives.
+    progress : called with a label, steps done and steps to do.
+    """
+
+    measures: Similarities
+    nodes: NDArray[np.int64]
+    rule: Rule
+    progress: Progress | None = None
+    points: dict[float, dict[str, Any]] = field(default_factory=dict)
+    floor: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._node_of = np.zeros(int(self.nodes.max()) + 1, np.int64)
+        self._node_of[self.nodes] = np.arange(len(self.nodes))
+        self._kept: dict[int, int] = {}  # by rank
+        self._edges = Edges(_nothing(), self._node_of)
+
+    # -- a given threshold -----------------------------------------------------------------
+
+    def at(self, threshold: float) -> Partition:
+        """The paper's rule at one threshold."""
+        if threshold < self.floor or not len(self._edges.value):
+            self._sink_to(threshold)
+        found = partition(self._edges, len(self.nodes), threshold, self.rule)
+        self.points[threshold] = found.point()
+        return found
+
+    # -- a given number --------------------------------------------------------------------
+
+    def keeping(self, n_kept: int) -> Partition:
+        """The partition with the smallest pruning rate that keeps no more than `n_kept` nodes.
+
+        Of equal rates it is the one with the highest threshold among those tried. Raises
+        `InputError` naming the largest rate that can be reached where the share of
+        representatives forbids it.
+        """
+        n = len(self.nodes)
+        fewest = int(share_up(np.array([n]), self.rule.keep)[0])
+        if n_kept < fewest:
+            raise InputError(
+                f"{n_kept:,} of {n:,} images cannot be kept where {self.rule.keep:.4g} of each "
+                f"community stay: at most a rate of {_rounded_down((n - fewest) / n)} can be "
+                f"reached ({fewest:,} kept); give a smaller share to keep"
+            )
+        if n_kept >= n:
+            return partition(self._edges, n, np.inf, self.rule)
+        self._sink_to(self._first_floor(n_kept))
+        while True:
+            found = self._walk(n_kept)
+            if found is not None:
+                return found
+            if self.floor <= _LOWEST:
+                least = min(point["kept"] for point in self.points.values())
+                raise InputError(
+                    f"no threshold keeps {n_kept:,} of {n:,} images or fewer: at most a rate of "
+                    f"{_rounded_down((n - least) / n)} can be reached ({least:,} kept); give a "
+                    "smaller share to keep"
+                )
+            self._sink_to(self._next_floor())
+
+    def _first_floor(self, n_kept: int) -> float:
+        """Where enough images have a neighbour at all; from the nearest images of a sample."""
+        n = len(self.nodes)
+        sample = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64))
+        self._sample = self.nodes[sample]
+        _, nearest = self.measures.nearest(self._sample, self.nodes)
+        nearest = np.sort(nearest)[::-1]
+        place = min(len(nearest) - 1, int(len(nearest) * (1 - n_kept / n) * 1.05))
+        return float(np.clip(nearest[place], _LOWEST, 1.0))
+
+    def _next_floor(self) -> float:
+        """Where there are about twice as many edges, by a guess from low frequencies."""
+        guess = np.sort(self.measures.estimates(self._sample)[:, self.nodes], axis=None)
+        above = len(guess) - int(np.searchsorted(guess, self.floor))
+        lower = float(guess[max(0, len(guess) - 2 * above - len(self._sample))])
+        return max(_LOWEST, min(lower, self.floor - 0.005))
+
+    def _sink_to(self, floor: float) -> None:
+        found = self.measures.pairs(floor, progress=self.progress)
+        self.floor = floor
+        self._edges = Edges(found, self._node_of)
+        self._kept.clear()
+
+    def _try(self, rank: int) -> int:
+        """How many nodes stay with the edges of a rank and all above it."""
+        if rank not in self._kept:
+            self._kept[rank] = self.at(self._edges.threshold(rank)).n_kept
+        return self._kept[rank]
+
+    def _walk(self, n_kept: int) -> Partition | None:
+        """The best partition above the floor, or None where there is none."""
+        n_ranks = len(self._edges.ends)
+        start = _first(n_ranks, lambda rank: self._components_keep(rank) <= n_kept)
+        if start == n_ranks:
+            return None
+        low, high = start, self._first_enough(start, n_kept)
+        if high is None:
+            return None
+        length = int(
+            np.clip(
+                _WORK // (len(self.nodes) + int(self._edges.ends[high])),
+                _SHORTEST_WALK,
+                _LARGEST_WALK,
+            )
+        )
+        while high - low > length:  # narrow: enough at high, and not enough at some rank before
+            grid = np.unique(np.linspace(low, high, _GRID + 2).astype(int))[1:-1].tolist()
+            enough = [rank for rank in grid if self._try(rank) <= n_kept]
+            if n_kept in self._kept.values():
+                break
+            high = min([*enough, high])
+            low = max([low, *(rank for rank in grid if rank < high)])
+        for k, rank in enumerate(range(max(start, high - length), high)):
+            if n_kept in self._kept.values():
+                break
+            self._try(rank)
+            if self.progress is not None:
+                self.progress("trying thresholds", k + 1, length)
+        enough = [rank for rank, kept in self._kept.items() if kept <= n_kept]
+        return self.at(self._edges.threshold(min(enough, key=lambda r: (-self._kept[r], r))))
+
+    def _first_enough(self, start: int, n_kept: int) -> int | None:
+        """A rank that keeps few enough, tried at growing distances from `start`."""
+        last, step, rank = len(self._edges.ends) - 1, 1, start
+        while True:
+            if self._try(rank) <= n_kept:
+                return rank
+            if rank == last:
+                return None
+            rank, step = min(last, rank + step), 2 * step
+
+    def _components_keep(self, rank: int) -> int:
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n, end = len(self.nodes), int(self._edges.ends[rank])
+        ones = np.ones(end, np.int8)
+        network = coo_array((ones, (self._edges.first[:end], self._edges.second[:end])), (n, n))
+        _, labels = connected_components(network, directed=False)
+        return fewest_kept(np.bincount(labels), self.rule.keep)
+
+    def curve_points(self) -> list[dict[str, Any]]:
+        """What was learned of the curve, the highest threshold first."""
+        return [self.points[threshold] for threshold in sorted(self.points, reverse=True)]
+
+
+def _first(length: int, holds: Callable[[int], bool]) -> int:
+    """The first of 0, ..., length - 1 where something holds that, once true, stays true."""
+    low, high = 0, length
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
+
+
+def _rounded_down(rate: float) -> str:
+    return f"{np.floor(rate * 1e4) / 1e4:.4g}"
+
+
+def _nothing() -> Found:
+    none = np.empty(0, np.int32)
+    return Found(np.inf, True, none, none, np.empty(0))
