@@ -76,7 +76,7 @@ def all_similarities(pixels: NDArray, metric: Metric, data_range: float) -> NDAr
 
 
 def images_of_all_kinds(size: int, bits: int = 8, seed: int = 0) -> NDArray:
-    """Smooth, noisy, nearly constant, constant, alike, opposite and high-frequency images (n, P)."""
+    """Smooth, noisy, high-frequency, constant, nearly constant, alike and opposite, (n, P)."""
     rng = np.random.default_rng(seed)
     dtype, top = (np.uint16, 65_535) if bits == 16 else (np.uint8, 255)
     y, x = np.mgrid[:size, :size] / size

@@ -107,6 +107,8 @@ def show_cut(before: Summary, after: Summary, losses: pl.DataFrame) -> None:
     for name in ("images", "kept", "instances", "kept", "lost"):
         table.add_column(name, justify="right")
     rows = losses.filter(pl.col("instances_before") > 0)
+    if not len(rows):
+        return
     categories = rows.filter(pl.col("group") == "category")
     sizes = rows.filter(pl.col("group") == "size")
     _add_losses(table, categories.head(_SHOWN))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from paring.cli import console
+from paring.cli import console, leaks, similarity
 from paring.cli.options import Output, Selection, Source, cores, shares
 from paring.cli.run import new_run, read_source, write_cut
 from paring.dataset.reading import Progress
@@ -20,6 +20,8 @@ from paring.images.selection import keep_random, keep_stratified, keep_top
 from paring.images.shape import count_scores, shape_scores
 
 app = typer.Typer(no_args_is_help=True, help="Fewer images: rank, cut, and see what it cost.")
+app.command("similarity")(similarity.similarity)
+app.command("leaks")(leaks.leaks)
 
 
 class ContourName(StrEnum):

@@ -28,7 +28,14 @@ from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError
 
-_NAMED = ("numpy", "polars", "opencv-python-headless", "numba", "faster-coco-eval")
+_NAMED = (
+    "numpy",
+    "polars",
+    "opencv-python-headless",
+    "numba",
+    "faster-coco-eval",
+    "scikit-network",
+)
 
 
 @dataclass
@@ -183,7 +190,11 @@ def write_cut(
         "dropped": len(subset.dropped),
         "instances_before": before.instances,
         "instances_after": after.instances,
-        "dataset": {"path": str(reading.path), "fingerprint": data.fingerprint},
+        "dataset": {
+            "path": str(reading.path),
+            "image_root": None if data.image_root is None else str(data.image_root.resolve()),
+            "fingerprint": data.fingerprint,
+        },
         "annotations": written,
         "faults": fault_counts(reading.faults),
         "losses": losses.to_dicts(),

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from paring.dataset.masks import MaskStore
+from paring.dataset.origin import Origin
 from paring.dataset.table import CATEGORIES, IMAGES, INSTANCES, Dataset
 from paring.errors import InputError
 from paring.images.similarity.opening import Images
@@ -75,13 +76,17 @@ def pictures_of(
         },
         schema=IMAGES,
     )
+    instances, categories = pl.DataFrame(schema=INSTANCES), pl.DataFrame(schema=CATEGORIES)
+    masks = MaskStore.from_polygons([], heights=[], widths=[])
+    origin = Origin("listing", root).bind(images, instances, categories, masks)
     return Dataset(
         images,
-        pl.DataFrame(schema=INSTANCES),
-        pl.DataFrame(schema=CATEGORIES),
-        MaskStore.from_polygons([], heights=[], widths=[]),
+        instances,
+        categories,
+        masks,
         image_root=root,
         sources=sources,
+        origin=origin,
     )
 
 

@@ -102,10 +102,10 @@ def _held(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[A
     """An array in a file that an earlier store left; None where it is not of that shape, or cut."""
     try:
         size = path.stat().st_size  # taken before: mapping would fill up what is cut off
-        found = np.load(path, mmap_mode="r+")
-    except (OSError, ValueError, EOFError):
+        found = np.lib.format.open_memmap(path, mode="r+")
+    except (OSError, ValueError):
         return None
-    if not isinstance(found, np.memmap) or found.shape != shape or found.dtype != dtype:
+    if found.shape != shape or found.dtype != dtype:
         return None
     return found if size == found.offset + found.nbytes else None
 

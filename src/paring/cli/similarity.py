@@ -1,0 +1,186 @@
+"""`paring images similarity`: keep the representatives of communities of similar images."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from paring.cli import console
+from paring.cli.comparison import Comparison, kept_work
+from paring.cli.options import Output, Selection, Source, shares
+from paring.cli.run import Run, new_run, read_source, write_cut
+from paring.errors import InputError
+from paring.images.extending import EDGES, extend
+from paring.images.network import degrees
+from paring.images.network_cut import keep_representatives
+from paring.images.network_files import image_graph, write_gexf, write_graphml
+from paring.images.network_result import NetworkCut
+
+
+class CommunityName(StrEnum):
+    """Ways to find communities."""
+
+    louvain = "louvain"
+    leiden = "leiden"
+
+
+@shares
+def similarity(
+    source: Source,
+    selection: Selection,
+    comparison: Comparison,
+    output: Output,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Similarity of neighbours, instead of a rate: the paper's rule as is."),
+    ] = None,
+    keep: Annotated[
+        float, typer.Option(help="Share of each community that stays (published: 0.1).")
+    ] = 0.1,
+    communities: Annotated[
+        CommunityName, typer.Option(help="How communities are found.")
+    ] = CommunityName.louvain,
+    resolution: Annotated[
+        float, typer.Option(help="Of the communities: more makes them smaller.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Decides the communities.")] = 0,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CSV|REGEX",
+            help="Patient, video or site of each image: a CSV (file_name, group), or a pattern "
+            "whose first bracket in the file name is the group.",
+        ),
+    ] = None,
+    min_per_group: Annotated[
+        int, typer.Option(min=0, help="Keep at least so many images of each group.")
+    ] = 0,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Also find the rates over all thresholds.")
+    ] = False,
+    extend_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--extend",
+            metavar="OLDRUN",
+            help="Add new images to an earlier run; what it kept stays kept.",
+        ),
+    ] = None,
+) -> None:
+    """Keep images that stand for many similar ones (PRIME), before any annotation.
+
+    Example: `paring images similarity frames/ --rate 0.5 -o run`
+    """
+    how = comparison.comparing()
+    strict = how.on_error == "refuse"
+    with (
+        new_run(output.output, overwrite=output.overwrite) as run,
+        kept_work(output.output) as folder,
+    ):
+        with console.bars() as bars:
+            data, reading = read_source(source, strict=strict, progress=bars)
+            if extend_run is not None:
+                _refuse_amount(selection, threshold)
+                cut = extend(extend_run, data, how=how, groups=groups, folder=folder, progress=bars)
+            else:
+                cut = keep_representatives(
+                    data,
+                    threshold=threshold,
+                    keep=keep,
+                    communities=communities.value,
+                    resolution=resolution,
+                    seed=seed,
+                    how=how,
+                    groups=groups,
+                    min_per_group=min_per_group,
+                    curve=curve,
+                    folder=folder,
+                    progress=bars,
+                    **selection.amount(),
+                )
+        _write_network(run, cut)
+        skipped = [f"{f.record}: {f.message}" for f in reading.faults if f.refused]
+        skipped += [f"{name}: {message}" for name, message in cut.faults.items()]
+        run.facts |= {
+            "skipped": skipped,
+            "network": {
+                "threshold": cut.threshold,
+                "edges": cut.statistics.edges,
+                "communities": cut.statistics.communities,
+                "modularity": cut.statistics.modularity,
+            },
+            "coverage": cut.coverage,
+            "seconds_of": {name: round(value, 3) for name, value in cut.seconds.items()},
+        }
+        show = write_cut(run, cut.data, reading, cut.subset, cut.scores, output)
+    show()
+    if not output.json:
+        _show(cut, skipped)
+
+
+def _refuse_amount(selection: Selection, threshold: float | None) -> None:
+    given = (selection.rate, selection.count, threshold)
+    if any(value is not None for value in given):
+        raise InputError("an extended run has the threshold of the old one; give no rate or count")
+
+
+def _write_network(run: Run, cut: NetworkCut) -> None:
+    """Edges, statistics, curve, and the network as other programs read it."""
+    cut.pairs.write_parquet(run.folder / EDGES)
+    if cut.curve is not None:
+        cut.curve.write_parquet(run.folder / "curve.parquet")
+    about: dict[str, Any] = {
+        "threshold": cut.threshold,
+        **cut.statistics.to_dict(),
+        "coverage": cut.coverage,
+        "points": cut.points,
+        "groups": None if cut.groups is None else cut.groups.to_dicts(),
+    }
+    text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
+    (run.folder / "network.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
+    names, ids = (cut.data.images[name] for name in ("file_name", "image_id"))
+    kept = ids.is_in(cut.subset.kept).to_numpy()[cut.nodes]
+    coo = cut.network.tocoo()
+    upper = coo.row < coo.col
+    graph = image_graph(
+        [names[row] for row in cut.nodes.tolist()],
+        cut.labels,
+        kept,
+        degrees(cut.network),
+        coo.row[upper].astype(np.int64),
+        coo.col[upper].astype(np.int64),
+        cut.pairs["similarity"].to_numpy(),
+    )
+    write_graphml(run.folder / "network.graphml", graph)
+    write_gexf(run.folder / "network.gexf", graph)
+
+
+def _show(cut: NetworkCut, skipped: list[str]) -> None:
+    """What the network was like and how well the dropped images are shown."""
+    found = cut.statistics
+    if cut.threshold is not None:
+        console.out.print(
+            f"{console.count(found.edges, 'edge')} at a similarity of {cut.threshold:.4g} or more, "
+            f"{console.count(found.communities, 'community')}, modularity {found.modularity:.3f}"
+        )
+    if cut.coverage["dropped"]:
+        console.out.print(
+            f"dropped images are {cut.coverage['median']:.3f} similar to a kept one in the median, "
+            f"{cut.coverage['min']:.3f} at worst"
+        )
+    if cut.groups is not None and len(cut.groups):
+        least = cut.groups.sort("kept", "group").row(0, named=True)
+        console.out.print(
+            f"{console.count(len(cut.groups), 'group')}; {least['group']} keeps fewest, "
+            f"{least['kept']:,} of {console.count(least['images'], 'image')}"
+        )
+    if skipped:
+        console.say(
+            f"{console.count(len(skipped), 'image')} left out, all listed in run.json; the first: "
+            f"{skipped[0]}"
+        )
