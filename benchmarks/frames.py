@@ -32,7 +32,8 @@ def frames(n_frames: int, *, seed: int = 0, size: int = SIZE) -> Iterator[tuple[
             view = view + rng.normal(0, 2.5, view.shape)
             yield burst, np.clip(np.rint(view), 0, 255).astype(np.uint8)
             made += 1
-            y, x = np.clip((y, x) + np.rint(rng.normal(0, 3, 2)).astype(int), 0, 2 * _MARGIN)
+            drift = np.rint(rng.normal(0, 3, 2)).astype(int)
+            y, x = np.clip(np.array((y, x)) + drift, 0, 2 * _MARGIN)
         burst += 1
 
 

@@ -116,8 +116,11 @@ def engine_of(pixels: NDArray, metric: Metric = "ssim", data_range: float | None
     return Engine(store, moments, bounds, metric, span)
 
 
-def bursts(n: int, size: int = 32, seed: int = 0, bits: int = 8) -> NDArray:
-    """Images (n, P) in runs of five near-duplicates: few pairs are alike, as in real data."""
+def bursts(n: int, size: int = 32, seed: int = 0, bits: int = 8, *, spread: float = 0.0) -> NDArray:
+    """Images (n, P) in runs of five near-duplicates: few pairs are alike, as in real data.
+
+    With a spread, some are noisier than others, so that pairs of a run are more or less alike.
+    """
     rng = np.random.default_rng(seed)
     top = 2**bits - 1
     y, x = np.mgrid[:size, :size] / size
@@ -126,7 +129,8 @@ def bursts(n: int, size: int = 32, seed: int = 0, bits: int = 8) -> NDArray:
         if k % 5 == 0:
             waves = rng.uniform(2, 25, (4, 3))
             scene = sum(np.sin(a * x + b * y + c) for a, b, c in waves) / 8 + 0.5
-        drawn.append(scene + rng.normal(0, 0.02, scene.shape))
+        noise = 0.02 + spread * rng.random()
+        drawn.append(scene + rng.normal(0, noise, scene.shape))
     flat = np.stack(drawn).reshape(n, -1)
     return np.clip(np.rint(flat * top), 0, top).astype(np.uint16 if bits == 16 else np.uint8)
 

@@ -127,6 +127,25 @@ def test_bounds_of_smooth_images_are_close() -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
+def test_more_frequencies_bring_bounds_closer(metric: Metric) -> None:
+    # waves that the first bound does not see and the second one does
+    place = np.arange(64)
+    waves = np.stack([np.cos(np.pi * f * (2 * place + 1) / 128) for f in range(18, 30)])
+    mixed = np.random.default_rng(0).normal(size=(20, 12)) @ waves
+    images = np.rint(mixed[:, :, None] * mixed[:, None, :] / np.abs(mixed).max() ** 2 * 120 + 128)
+    engine = engine_of(images.reshape(20, -1).astype(np.uint8), metric)
+    first, second = pairs_of(20)
+    covariance = engine.moments.covariance(first, second, engine.store.products(first, second))
+    if metric == "pcc":
+        covariance = engine.exact(first, second)
+    deviation = np.sqrt(engine.bounds.variance[first] * engine.bounds.variance[second])
+    refined = engine.bounds.refined(first.astype(np.int32), second.astype(np.int32)) - covariance
+    coarse = (engine.bounds.coarse @ engine.bounds.coarse.T)[first, second] - covariance
+    assert (refined < 0.05 * deviation).all()
+    assert (coarse > 0.3 * deviation).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
 def test_bounds_of_some_rows_are_those_of_all(metric: Metric) -> None:
     bounds = engine_of(everything(16, 8), metric).bounds
     rows, others = np.array([3, 40, 7]), np.array([5, 2])

@@ -187,6 +187,17 @@ def test_both_senses_of_a_pair_are_the_same_bit_for_bit(metric: Metric, bits: in
     assert np.nanmax(np.abs(there)) <= 1
 
 
+def test_rounding_lifts_no_correlation_above_one() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, 37))
+    factor, offset = rng.integers(2, 200, (2, 300, 1))
+    for other, expected in ((images * factor + offset, 1), (60_000 - images * factor, -1)):
+        pixels = np.concatenate((images, other)).astype(np.uint16)
+        found = all_pairs(pixels, np.arange(300), np.arange(300, 600), "pcc")
+        assert np.abs(found).max() == 1
+        assert found == pytest.approx(expected, abs=1e-15)
+
+
 def test_an_image_without_moments_is_like_no_other() -> None:
     moments = moments_of(np.array([[1, 2], [3, 5]]))
     gone = np.array([np.nan, 0])

@@ -83,15 +83,26 @@ class GlobalSimilarities:
         with self._threads() as pool:
             for tile in self._tiles:
                 found = self._tile(tile, low, pool)
-                n_held += len(found.value)
-                _refuse_many(n_held, low, self._memory)
                 self._found[tile.name] = found
+                n_held += len(found.value)
+                if _too_many(n_held, self._memory):
+                    n_held = self._drop_below(low)
+                    _refuse_many(n_held, low, self._memory)
                 done += tile.n_pairs
                 if progress is not None:
                     progress("comparing images (pairs)", done, total)
         if not self._tiles:
             return _none(low)
         return together([self._found[tile.name] for tile in self._tiles], low)
+
+    def _drop_below(self, low: float) -> int:
+        """Let go of pairs that bounds let through and that are under `low`; how many are left."""
+        for name, found in self._found.items():
+            least = max(low, found.low)
+            kept = found.value >= least
+            first, second, value = found.first[kept], found.second[kept], found.value[kept]
+            self._found[name] = Found(least, True, first, second, value)
+        return sum(len(found.value) for found in self._found.values())
 
     def _tile(self, tile: Tile, low: float, pool: ThreadPoolExecutor) -> Found:
         known = self._found.get(tile.name)
@@ -173,10 +184,14 @@ class GlobalSimilarities:
             yield pool
 
 
+def _too_many(n_pairs: int, memory: int) -> bool:
+    return _BYTES_A_PAIR * 3 * n_pairs > memory
+
+
 def _refuse_many(n_pairs: int, low: float, memory: int) -> None:
-    if _BYTES_A_PAIR * 3 * n_pairs > memory:
+    if _too_many(n_pairs, memory):
         raise InputError(
-            f"at a similarity of {low:.4g} there are more than {n_pairs:,} pairs to hold, too many "
+            f"at a similarity of {low:.4g} there are at least {n_pairs:,} pairs to hold, too many "
             f"for {memory / 2**30:.3g} GiB; give a higher threshold, a lower rate or more --memory"
         )
 

@@ -38,12 +38,13 @@ class PixelStore:
             self.done: NDArray[np.bool_] = np.zeros(n_images, bool)
             return
         folder.mkdir(parents=True, exist_ok=True)
-        held = _held(folder / _PIXELS, shape, self.dtype)
-        self.pixels = _made(folder / _PIXELS, shape, self.dtype) if held is None else held
+        pixels = _held(folder / _PIXELS, shape, self.dtype)
+        if pixels is None:  # none is there then, whatever the other file says
+            (folder / _DONE).unlink(missing_ok=True)
+            pixels = _made(folder / _PIXELS, shape, self.dtype)
         done = _held(folder / _DONE, (n_images,), np.dtype(bool))
+        self.pixels = pixels
         self.done = _made(folder / _DONE, (n_images,), np.dtype(bool)) if done is None else done
-        if held is None:
-            self.done[:] = False  # pixels that were lost are not there, whatever a file says
 
     def __len__(self) -> int:
         return len(self.pixels)
