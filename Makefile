@@ -36,7 +36,7 @@ docs: $(VENV)/dev  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/dev  ## the benchmarks that need no data; results go to benchmarks/results
-	for file in contour imports train2017; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	for file in contour imports train2017 windowed similarity similarity_scale; do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:  ## remove what was made
 	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

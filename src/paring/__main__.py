@@ -1,5 +1,10 @@
 """`python -m paring` is the command line."""
 
-from paring.cli.main import main
+import sys
+
+try:
+    from paring.cli.main import main
+except KeyboardInterrupt:  # stopped before there was anything to stop
+    sys.exit(130)
 
 main()

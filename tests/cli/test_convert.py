@@ -1,12 +1,15 @@
 import json
-from pathlib import Path
+import shutil
+from pathlib import Path, PurePosixPath
 
 import pytest
+from PIL import Image
 
 import factory
 import paring
 from commands import Paring
 from paring.dataset.table import Dataset
+from videos import STEP, number_of, video
 
 
 def overlapping(tmp_path: Path) -> Dataset:
@@ -103,3 +106,93 @@ def test_odd_records_are_counted_but_not_said_to_be_left_out(
     about = json.loads(done.stdout)
     assert about["left_out"] == []
     assert about["faults"] == {"area of zero or less": 1}
+
+
+@pytest.mark.parametrize("to", ["coco", "voc", "pairs", "folder", "video", "listing"])
+@pytest.mark.parametrize("how", ["link", "copy"])
+def test_annotations_name_the_pictures_that_frames_of_a_video_became(
+    paring_here: Paring, tmp_path: Path, to: str, how: str
+) -> None:
+    video(tmp_path / "day" / "clip.avi", 7)
+    options = ("--frame-step", 3, "--to", to, "--pictures", how, "-o", "out")
+    done = paring_here("convert", "day", *options)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "day")
+    listed = {"video": "frames.txt", "listing": "images.txt"}.get(to, ".")
+    again = paring.read(tmp_path / "out" / listed)
+    assert again.images["file_name"].to_list() == [f"clip_{k:06d}.png" for k in (0, 3, 6)]
+    for number, image_id in zip((0, 3, 6), again.images["image_id"], strict=True):
+        assert number_of(again.read_image(image_id)) == number
+
+
+def annotated_frames(tmp_path: Path) -> Path:
+    """A COCO file of two frames of a video and a picture, with an object each."""
+    video(tmp_path / "images" / "in" / "clip.avi", 4)
+    Image.new("L", (48, 32), 200).save(tmp_path / "images" / "still.png")
+    names = ("in/clip.avi#000003", "still.png", "in/clip.avi#000001")
+    images = [
+        {"id": k, "file_name": name, "width": 48, "height": 32, "site": f"s{k}"}
+        for k, name in enumerate(names, start=1)
+    ]
+    square = [factory.rectangle(4, 4, 8, 8)]
+    records = [factory.annotation(k, k, 1, square) for k in (1, 2, 3)]
+    return factory.write_json(tmp_path / "d.json", factory.coco(records, images=images))
+
+
+@pytest.mark.parametrize("to", ["coco", "voc", "yolo", "pairs"])
+def test_objects_stay_with_the_frames_that_they_are_in(
+    paring_here: Paring, tmp_path: Path, to: str
+) -> None:
+    annotated_frames(tmp_path)
+    done = paring_here("convert", "d.json", "--to", to, "--pictures", "copy", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "images")
+    again = paring.read(tmp_path / "out")
+    assert again.origin.format == to
+    names = {PurePosixPath(n).name for n in again.images["file_name"]}
+    assert names == {"clip_000001.png", "clip_000003.png", "still.png"}
+    assert sorted(again.instances["image_id"]) == sorted(again.images["image_id"])
+    for image_id, name in again.images.select("image_id", "file_name").iter_rows():
+        grey = 200 if "still" in name else STEP * int(name[-5])
+        assert abs(again.read_image(image_id).mean() - grey) < 3
+
+
+def test_records_of_frames_keep_what_else_they_said(paring_here: Paring, tmp_path: Path) -> None:
+    annotated_frames(tmp_path)
+    done = paring_here("convert", "d.json", "--to", "coco", "--pictures", "link", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    before = json.loads((tmp_path / "d.json").read_text())
+    after = json.loads((tmp_path / "out" / "annotations.json").read_text())
+    names = ("in/clip_000003.png", "still.png", "in/clip_000001.png")
+    for record, name in zip(before["images"], names, strict=True):
+        record["file_name"] = name
+    assert after == before
+    assert (tmp_path / "out" / "images" / "still.png").is_symlink()
+
+
+def test_without_pictures_frames_keep_their_names_where_a_format_can_name_them(
+    paring_here: Paring, tmp_path: Path
+) -> None:
+    video(tmp_path / "clip.avi", 3)
+    frames = [f"clip.avi#{k:06d}" for k in range(3)]
+    for to, file in (
+        ("coco", "annotations.json"),
+        ("listing", "images.txt"),
+        ("video", "frames.txt"),
+    ):
+        done = paring_here("convert", "clip.avi", "--to", to, "-o", to)
+        assert done.returncode == 0, done.stderr
+        again = paring.read(tmp_path / to / file, images=tmp_path)
+        assert again.images["file_name"].to_list() == frames
+        assert number_of(again.read_image(again.images["image_id"][2])) == 2
+
+
+@pytest.mark.parametrize("to", ["voc", "yolo", "pairs", "folder", "cityscapes"])
+def test_without_pictures_formats_that_need_files_refuse_frames(
+    paring_here: Paring, tmp_path: Path, to: str
+) -> None:
+    video(tmp_path / "clip.avi", 3)
+    done = paring_here("convert", "clip.avi", "--to", to, "-o", "out")
+    assert done.returncode == 2
+    assert f"out: {to} needs a file for each image, and clip.avi#000000 is a frame" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.avi"]

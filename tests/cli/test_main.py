@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ COMMANDS = [
     ["images", "random"],
     ["images", "ccs"],
     ["images", "apply"],
+    ["images", "similarity"],
+    ["images", "leaks"],
 ]
 
 
@@ -79,3 +83,15 @@ def test_bad_input_ends_in_one_sentence_exit_code_2_and_no_output(
 
 def test_unknown_options_are_refused_with_exit_code_2(paring_command: Paring) -> None:
     assert paring_command("inspect", "--colour").returncode == 2
+
+
+def test_a_signal_that_was_to_be_ignored_still_is() -> None:
+    code = (
+        "import signal, sys, paring.cli.main as m\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN); sys.argv = ['paring', '--version']\n"
+        "try: m.main()\n"
+        "except SystemExit: pass\n"
+        "assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN\n"
+        "assert signal.getsignal(signal.SIGTERM) == m._stop"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -8,7 +8,7 @@ import pytest
 import factory
 import paring
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside, place_images
+from paring.dataset.writing import beside, place_images, placed
 from paring.errors import InputError
 from videos import number_of, video
 
@@ -186,3 +186,21 @@ def test_frames_that_are_not_there_are_named(tmp_path: Path) -> None:
     (tmp_path / "data" / "clip.avi").unlink()
     with pytest.raises(InputError, match=r"clip\.avi: the image does not exist"):
         place_images(data, tmp_path / "more", "copy")
+
+
+def test_a_data_set_without_frames_keeps_its_names_and_records_when_placed(tmp_path: Path) -> None:
+    data = pictured(tmp_path / "data", "a.jpg", "b.jpg")
+    assert placed(data, tmp_path / "out", "copy") is data
+    assert placed(data, tmp_path / "none", "none") is data
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.jpg", "b.jpg"]
+    assert not (tmp_path / "none").exists()
+
+
+def test_frames_are_called_as_the_pictures_that_they_became(tmp_path: Path) -> None:
+    video(tmp_path / "clip.avi", 3)
+    data = paring.read(tmp_path / "clip.avi")
+    after = placed(data, tmp_path / "out", "link")
+    assert after.images["file_name"].to_list() == sorted(os.listdir(tmp_path / "out"))
+    assert after.image_root == tmp_path / "out"
+    assert number_of(after.read_image(2)) == 1
+    assert placed(data, tmp_path / "out", "none") is data

@@ -174,3 +174,48 @@ def test_a_floor_past_all_counting_asks_for_all_there_are() -> None:
     data = random_data(0, 5, 9)
     floors = Floors.of(data, per_category=10**30, unit="instances")
     assert floors.floors.sum() == 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 5), st.data())
+def test_floors_of_groups_hold_at_the_count_or_the_error_says_a_count_that_does(
+    seed: int, n: int, per_group: int, draw: st.DataObject
+) -> None:
+    rng = np.random.default_rng(seed)
+    data = random_data(seed, n, 2 * n)
+    groups = [f"site {k}" for k in rng.choice(12, n)]
+    floors = Floors.of(data, per_category=1, unit="images", groups=groups, per_group=per_group)
+    chosen = np.zeros(n, dtype=bool)
+    chosen[rng.permutation(n)[: draw.draw(st.integers(1, n))]] = True
+    order = rng.permutation(n)
+    try:
+        after, changed = floors.enforce(chosen, order)
+    except InputError as error:
+        needed = int(str(error).rsplit(" ", 1)[1].replace(",", ""))
+        assert needed > chosen.sum()
+        chosen[np.flatnonzero(~chosen)[: needed - chosen.sum()]] = True
+        after, changed = floors.enforce(chosen, order)
+    assert after.sum() == chosen.sum()
+    assert sorted(changed) == np.flatnonzero(after != chosen).tolist()
+    for group in set(groups):
+        members = [row for row in range(n) if groups[row] == group]
+        assert sum(after[row] for row in members) >= min(per_group, len(members))
+
+
+def test_an_image_counts_once_for_its_group_whatever_the_unit() -> None:
+    data = squares([1, 1, 1, 2, 3], [1, 1, 1, 1, 1])
+    for unit in ("instances", "images"):
+        floors = Floors.of(data, unit=unit, groups=["a", "a", "b"], per_group=2)
+        assert floors.names == ["group 'a'", "group 'b'"]
+        assert floors.floors.tolist() == [2, 1]
+        assert floors.members == [[(0, 1)], [(0, 1)], [(1, 1)]]
+        assert floors.parameters["min_per_group"] == 2
+    with pytest.raises(InputError, match="they hold with a count of 3"):
+        floors.enforce(np.array([True, True, False]), np.arange(3))
+
+
+def test_without_a_floor_groups_change_nothing() -> None:
+    data = squares([1, 2], [1, 1])
+    floors = Floors.of(data, per_category=1, unit="images", groups=["a", "b"])
+    assert floors.names == ["category 'class 1'"]
+    assert "min_per_group" not in floors.parameters

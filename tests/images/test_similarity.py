@@ -143,7 +143,8 @@ def test_skipped_images_are_in_no_pair(data: Dataset, tmp_path: Path) -> None:
     (tmp_path / "000000.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"000000.png: .*; --on-error skip"):
         similar_pairs(tmp_path, threshold=0.5)
-    found = as_dict(similar_pairs(tmp_path, threshold=-1, size=SIZE, on_error="skip"))
+    with pytest.warns(UserWarning, match=r"1 images? cannot be read.*000000\.png"):
+        found = as_dict(similar_pairs(tmp_path, threshold=-1, size=SIZE, on_error="skip"))
     kept = paring.read(tmp_path).images.filter(pl.col("file_name") != "000000.png")["image_id"]
     assert list(found) == list(itertools.combinations(kept.to_list(), 2))
 
@@ -193,3 +194,21 @@ def test_progress_is_told_of_each_part(data: Dataset) -> None:
 def test_options_that_cannot_be_are_refused(data: Dataset, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         similar_pairs(data, **{"threshold": 0.5} | options)
+
+
+def test_files_that_are_gone_or_no_images_are_left_out_with_a_warning(
+    data: Dataset, tmp_path: Path
+) -> None:
+    root = data.image_root
+    assert root is not None
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    good = [root / name for name in data.images["file_name"][:3]]
+    with pytest.warns(UserWarning, match=r"2 images cannot be read.*gone\.png.*does not exist"):
+        found = similar_pairs(
+            [good[0], tmp_path / "gone.png", broken, *good[1:]],
+            threshold=-1,
+            size=SIZE,
+            on_error="skip",
+        )
+    assert len(found) == 3

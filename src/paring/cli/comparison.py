@@ -6,7 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,12 +15,18 @@ from typing import Annotated, ClassVar
 import typer
 
 from paring.cli import console
+from paring.cli.options import Source
+from paring.cli.run import carry_out_said, read_source, reading_of
+from paring.dataset.formats import carry_out
+from paring.dataset.reading import Fault, Progress, Reading
+from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.similarity.opening import Comparing
 from paring.images.similarity.work import locked
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _WORTH_KEEPING = 20.0  # seconds of work
+_IMAGE = "unusable image"  # how readers call the fault of one
 
 
 class MetricName(StrEnum):
@@ -98,6 +104,52 @@ def bytes_of(text: str) -> int:
     if match is None:
         raise InputError(f"memory {text!r} is no size; give one like 4GB or 512MB")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def read_images(
+    source: Source, on_error: str, progress: Progress | None = None
+) -> tuple[Dataset, Reading]:
+    """Read a data set whose images are to be compared.
+
+    Images that are none are refused, with the number of the others, or left out as `Reading.faults`
+    tells. Annotations that cannot be used are refused in any case.
+    """
+    if on_error == "refuse":
+        try:
+            return read_source(source, progress=progress)
+        except InputError as error:
+            raise InputError(f"{error}{_others(source)}") from error
+    reading = reading_of(source, strict=False, progress=progress)
+    try:
+        data = carry_out_said(source, reading)
+    except InputError as error:
+        if not (faults := _refused(reading)):
+            raise
+        raise InputError(f"{error}; {faults[0].record}: {faults[0].message}") from error
+    if any(fault.kind != _IMAGE for fault in _refused(reading)):
+        return read_source(source, progress=progress)  # which says what is wrong with the first
+    return data, reading
+
+
+def left_out(reading: Reading) -> list[str]:
+    """The images that a reading left out, each with its reason."""
+    return [f"{fault.record}: {fault.message}" for fault in _refused(reading)]
+
+
+def _refused(reading: Reading) -> list[Fault]:
+    return [fault for fault in reading.faults if fault.refused]
+
+
+def _others(source: Source) -> str:
+    """What to add to the refusal of an image: how many more there are, and what helps."""
+    reading = reading_of(source, strict=False)
+    with suppress(InputError):
+        carry_out(reading, format=None if source.format is None else source.format.value)
+    faults = _refused(reading)
+    if not faults or any(fault.kind != _IMAGE for fault in faults):
+        return ""
+    more = f"; {len(faults) - 1:,} more cannot be used" if len(faults) > 1 else ""
+    return f"{more}; --on-error skip leaves such images out"
 
 
 @contextmanager

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from paring.cli import console
-from paring.cli.comparison import Comparison, kept_work
+from paring.cli.comparison import Comparison, kept_work, left_out, read_images
 from paring.cli.options import FormatName, Output, Source, shares
-from paring.cli.run import new_run, read_source
+from paring.cli.run import new_run
+from paring.dataset.formats import guard_sources
+from paring.errors import InputError
 from paring.images.leaks import Leaks, find_leaks
 
 _SHOWN = 20
@@ -41,23 +43,27 @@ def leaks(
     Example: `paring images leaks train/ test/ --threshold 0.95 -o leaks`
     """
     how = comparison.comparing()
-    strict = how.on_error == "refuse"
     with (
         new_run(output.output, overwrite=output.overwrite) as run,
         kept_work(output.output) as folder,
     ):
         with console.bars() as bars:
             (old, old_reading), (new, new_reading) = (
-                read_source(
+                read_images(
                     Source(data=path, images=images, format=format, frame_step=frame_step),
-                    strict=strict,
-                    progress=bars,
+                    how.on_error,
+                    bars,
                 )
                 for path, images in ((train, train_images), (test, test_images))
             )
+            for data, path, side in ((old, train, "train"), (new, test, "test")):
+                if data.image_root is None:
+                    raise InputError(
+                        f"{path}: the folder of its images is not known; give --{side}-images DIR"
+                    )
+                guard_sources(data, output.output)
             found = find_leaks(old, new, threshold=threshold, how=how, folder=folder, progress=bars)
         found.pairs.write_csv(run.folder / "leaks.csv")
-        faults = [*old_reading.faults, *new_reading.faults]
         run.facts |= {
             "threshold": threshold,
             "train": {"path": str(train), "fingerprint": old.fingerprint, "images": len(old)},
@@ -65,8 +71,11 @@ def leaks(
             "pairs": len(found.pairs),
             "clusters": found.pairs["cluster"].n_unique(),
             "test_images_that_leak": found.pairs["test_id"].n_unique(),
-            "skipped": [f"{f.record}: {f.message}" for f in faults if f.refused]
-            + [f"{name}: {message}" for name, message in found.faults.items()],
+            "skipped": [
+                *(f"{train}: {line}" for line in left_out(old_reading)),
+                *(f"{test}: {line}" for line in left_out(new_reading)),
+                *(f"{name}: {message}" for name, message in found.faults.items()),
+            ],
         }
         about = run.finish()
     if output.json:
@@ -75,15 +84,16 @@ def leaks(
     _show(found, threshold)
     if about["skipped"]:
         console.say(f"{console.count(len(about['skipped']), 'image')} left out, see run.json")
-    console.say(f"all pairs in {output.output / 'leaks.csv'}")
+    pairs = console.count(len(found.pairs), "pair")
+    console.say(f"{pairs} written to {output.output / 'leaks.csv'} in {about['seconds']:.1f} s")
 
 
 def _show(found: Leaks, threshold: float) -> None:
     leaking = found.pairs["test_id"].n_unique()
     words = (
-        f"{console.count(leaking, 'image')} of {found.n_test:,} in the test set "
-        f"{'is' if leaking == 1 else 'are'} {threshold:g} or more similar to one of the "
-        f"{found.n_train:,} in the training set"
+        f"{f'{leaking:,}' if leaking else 'none'} of {console.count(found.n_test, 'test image')} "
+        f"{'are' if leaking > 1 else 'is'} {threshold:g} or more similar to one of "
+        f"{console.count(found.n_train, 'training image')}"
     )
     console.out.print(Text(words + ".", style="bold"))
     if not leaking:
@@ -102,4 +112,5 @@ def _show(found: Leaks, threshold: float) -> None:
         )
     console.out.print(table)
     if len(found.pairs) > _SHOWN:
-        console.out.print(Text(f"and {len(found.pairs) - _SHOWN:,} more", style="dim"))
+        more = console.count(len(found.pairs) - _SHOWN, "more pair")
+        console.out.print(Text(f"and {more}", style="dim"))

@@ -48,12 +48,17 @@ def _stop(number: int, _: object) -> None:
 
 def main() -> None:
     """Run the command line; bad input ends in one sentence and exit code 2."""
-    for name in ("SIGTERM", "SIGHUP"):  # so that what is half-written is cleared away
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # so that what is half-written is cleared away
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _stop)
     try:
         with console.warnings_said():
             app()
+    except SystemExit as end:
+        if end.code == 128 + signal.SIGINT:
+            console.say("stopped")
+        raise
     except InputError as error:
         console.err.print(Text.assemble(("error: ", "bold red"), str(error)))
         sys.exit(2)

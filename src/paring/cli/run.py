@@ -116,7 +116,15 @@ def read_source(
     source: Source, *, strict: bool = True, repair: bool = False, progress: Progress | None = None
 ) -> tuple[Dataset, Reading]:
     """Read what the command line names, and say what was decided on the way."""
-    reading = Reading(
+    reading = reading_of(source, strict=strict, repair=repair, progress=progress)
+    return carry_out_said(source, reading), reading
+
+
+def reading_of(
+    source: Source, *, strict: bool, repair: bool = False, progress: Progress | None = None
+) -> Reading:
+    """The read that the command line asks for."""
+    return Reading(
         path=source.data,
         images=source.images,
         split=source.split,
@@ -129,23 +137,39 @@ def read_source(
         repair=repair,
         progress=progress,
     )
+
+
+def carry_out_said(source: Source, reading: Reading) -> Dataset:
+    """Carry out a read, and say what was decided on the way."""
     data = carry_out(reading, format=None if source.format is None else source.format.value)
     for sentence in reading.said:
         console.say(sentence)
     if source.recompute:
-        return data.recomputed(), reading
+        return data.recomputed()
     flat = sum(fault.kind == NO_AREA for fault in reading.faults)
     if flat:
         console.say(
             f"{console.count(flat, 'annotated area')} of zero or less; --recompute takes areas and "
             "boxes from the masks"
         )
-    return data, reading
+    return data
 
 
 def fault_counts(faults: list[Fault]) -> dict[str, int]:
     """How many records have which fault."""
     return dict(Counter(fault.kind for fault in faults))
+
+
+def guard_output(data: Dataset, output: Output) -> None:
+    """Refuse a place for the run, or for its links, where they cannot be."""
+    guard_sources(data, output.output)
+    if output.link is None:
+        return
+    inside = output.output.resolve()
+    if inside in (output.link.resolve(), *output.link.resolve().parents):
+        raise InputError(f"{output.link}: the links cannot lie in the run folder")
+    if os.path.lexists(output.link):
+        raise InputError(f"{output.link}: exists already; choose another name for the links")
 
 
 def write_cut(
@@ -163,13 +187,7 @@ def write_cut(
     That is for after the run is in place: a reader of our output that goes away (`| head`) must
     not undo it.
     """
-    guard_sources(data, output.output)
-    if output.link is not None:
-        inside = output.output.resolve()
-        if inside in (output.link.resolve(), *output.link.resolve().parents):
-            raise InputError(f"{output.link}: the links cannot lie in the run folder")
-        if os.path.lexists(output.link):
-            raise InputError(f"{output.link}: exists already; choose another name for the links")
+    guard_output(data, output)
     kept = subset.apply(data, force=force)
     (run.folder / "subset.json").write_text(subset.to_json() + "\n", encoding="utf-8")
     if scores is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.text import Text
 
 from paring.cli import console
-from paring.cli.comparison import Comparison, kept_work
+from paring.cli.comparison import Comparison, kept_work, left_out, read_images
 from paring.cli.options import Output, Selection, Source, shares
-from paring.cli.run import Run, new_run, read_source, write_cut
+from paring.cli.run import Run, guard_output, new_run, write_cut
 from paring.errors import InputError
 from paring.images.extending import EDGES, extend
 from paring.images.network import degrees
@@ -29,8 +31,17 @@ class CommunityName(StrEnum):
     leiden = "leiden"
 
 
+_OF_THE_OLD_RUN = (
+    *("rate", "count", "threshold", "keep", "communities", "resolution", "seed"),
+    *("metric", "window", "size", "data_range"),
+    *("min_per_category", "min_per_size", "floor_unit", "min_per_group", "curve"),
+)
+"""Options that say nothing to a run that extends another."""
+
+
 @shares
 def similarity(
+    context: typer.Context,
     source: Source,
     selection: Selection,
     comparison: Comparison,
@@ -77,15 +88,16 @@ def similarity(
     Example: `paring images similarity frames/ --rate 0.5 -o run`
     """
     how = comparison.comparing()
-    strict = how.on_error == "refuse"
+    if extend_run is not None:
+        _refuse_given(context)
     with (
         new_run(output.output, overwrite=output.overwrite) as run,
         kept_work(output.output) as folder,
     ):
         with console.bars() as bars:
-            data, reading = read_source(source, strict=strict, progress=bars)
+            data, reading = read_images(source, how.on_error, bars)
+            guard_output(data, output)
             if extend_run is not None:
-                _refuse_amount(selection, threshold)
                 cut = extend(extend_run, data, how=how, groups=groups, folder=folder, progress=bars)
             else:
                 cut = keep_representatives(
@@ -104,7 +116,7 @@ def similarity(
                     **selection.amount(),
                 )
         _write_network(run, cut)
-        skipped = [f"{f.record}: {f.message}" for f in reading.faults if f.refused]
+        skipped = left_out(reading)
         skipped += [f"{name}: {message}" for name, message in cut.faults.items()]
         run.facts |= {
             "skipped": skipped,
@@ -123,10 +135,15 @@ def similarity(
         _show(cut, skipped)
 
 
-def _refuse_amount(selection: Selection, threshold: float | None) -> None:
-    given = (selection.rate, selection.count, threshold)
-    if any(value is not None for value in given):
-        raise InputError("an extended run has the threshold of the old one; give no rate or count")
+def _refuse_given(context: typer.Context) -> None:
+    """Refuse options that an extended run has from the old one, where they were given."""
+    for name in _OF_THE_OLD_RUN:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise InputError(
+                f"--{name.replace('_', '-')} is not for --extend: an extended run goes by the "
+                "threshold and the rules of the old one"
+            )
 
 
 def _write_network(run: Run, cut: NetworkCut) -> None:
@@ -140,6 +157,7 @@ def _write_network(run: Run, cut: NetworkCut) -> None:
         "coverage": cut.coverage,
         "points": cut.points,
         "groups": None if cut.groups is None else cut.groups.to_dicts(),
+        "community_purity": cut.purity,
     }
     text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
     (run.folder / "network.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
@@ -162,25 +180,34 @@ def _write_network(run: Run, cut: NetworkCut) -> None:
 
 def _show(cut: NetworkCut, skipped: list[str]) -> None:
     """What the network was like and how well the dropped images are shown."""
-    found = cut.statistics
+    for sentence in _sentences(cut):
+        console.out.print(Text(sentence))
+    if skipped:
+        left = console.count(len(skipped), "image")
+        first = skipped[0] if len(skipped) == 1 else f"all listed in run.json, first {skipped[0]}"
+        console.say(f"{left} left out: {first}")
+
+
+def _sentences(cut: NetworkCut) -> Iterator[str]:
+    found, covered = cut.statistics, cut.coverage
     if cut.threshold is not None:
-        console.out.print(
+        yield (
             f"{console.count(found.edges, 'edge')} at a similarity of {cut.threshold:.4g} or more, "
-            f"{console.count(found.communities, 'community')}, modularity {found.modularity:.3f}"
+            f"{console.count(found.communities, 'community')}, modularity "
+            f"{round(found.modularity, 3) + 0.0:.3f}"  # never -0.000
         )
-    if cut.coverage["dropped"]:
-        console.out.print(
-            f"dropped images are {cut.coverage['median']:.3f} similar to a kept one in the median, "
-            f"{cut.coverage['min']:.3f} at worst"
+    if "min" not in covered:
+        pass  # nothing was dropped, or nothing that can be compared
+    elif covered["dropped"] == 1:
+        yield f"the dropped image is {covered['min']:.3f} similar to a kept one"
+    else:
+        yield (
+            f"dropped images are {covered['median']:.3f} similar to a kept one in the median, "
+            f"{covered['min']:.3f} at worst"
         )
     if cut.groups is not None and len(cut.groups):
         least = cut.groups.sort("kept", "group").row(0, named=True)
-        console.out.print(
+        yield (
             f"{console.count(len(cut.groups), 'group')}; {least['group']} keeps fewest, "
             f"{least['kept']:,} of {console.count(least['images'], 'image')}"
-        )
-    if skipped:
-        console.say(
-            f"{console.count(len(skipped), 'image')} left out, all listed in run.json; the first: "
-            f"{skipped[0]}"
         )

@@ -7,8 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+
+import polars as pl
 
 from paring.dataset.table import Dataset
 from paring.dataset.video import BrokenVideo, file_of, frame_of, picture_names, read_frames
@@ -73,10 +76,10 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
         return 0
     if data.image_root is None:
         raise InputError("the folder of the images is not known; give --images DIR")
-    placed = picture_names(data.images["file_name"].to_list())
+    given = picture_names(data.images["file_name"].to_list())
     frames: dict[Path, dict[int, Path]] = {}
     for name in data.images["file_name"]:
-        source, target = (data.image_root / file_of(name)).resolve(), folder / placed[name]
+        source, target = (data.image_root / file_of(name)).resolve(), folder / given[name]
         if not source.is_file():
             raise InputError(f"{source}: the image does not exist")
         if not os.path.abspath(target).startswith(os.path.abspath(folder) + os.sep):
@@ -98,6 +101,28 @@ def place_images(data: Dataset, folder: Path, how: Images) -> int:
     for video, targets in frames.items():
         _write_frames(video, targets)
     return len(data)
+
+
+def placed(data: Dataset, folder: Path, how: Images) -> Dataset:
+    """Place the images of a data set, and give it with the file names that they have there.
+
+    Only frames of videos are called otherwise than before; ``how="none"`` changes nothing.
+    """
+    place_images(data, folder, how)
+    names = data.images["file_name"].to_list()
+    if how == "none" or not any(map(frame_of, names)):
+        return data
+    given = picture_names(names)
+    written = [given[name] for name in names]
+    images = data.images.with_columns(pl.Series("file_name", written, dtype=pl.String))
+    origin = data.origin
+    if origin is not None:
+        texts = origin.images
+        if texts is not None and origin.format == "coco":
+            texts = texts.with_fields({"file_name": written})
+        origin = replace(origin, images=texts)
+        origin = origin.bind(images, data.instances, data.categories, data.masks)
+    return replace(data, images=images, image_root=folder, origin=origin)
 
 
 def _write_frames(video: Path, targets: dict[int, Path]) -> None:

@@ -20,6 +20,7 @@ class Coverage:
     """Dropped rows (k,), the kept row most like each (k,), and their similarity (k,).
 
     The similarity is exact: it is the greatest over all kept images, not over those with an edge.
+    Where none is defined (PCC of a constant image) it is minus infinity, and the row means nothing.
     """
 
     rows: Rows
@@ -34,11 +35,15 @@ class Coverage:
 
     def summary(self) -> dict[str, Any]:
         """Quantiles of the similarity, the worst covered first."""
-        if not len(self.rows):
-            return {"dropped": 0}
-        found = np.quantile(self.similarity, QUANTILES).tolist()
+        defined = self.similarity[np.isfinite(self.similarity)]
+        shown: dict[str, Any] = {"dropped": len(self.rows)}
+        if len(defined) < len(self.rows):
+            shown["not comparable"] = len(self.rows) - len(defined)
+        if not len(defined):
+            return shown
+        found = np.quantile(defined, QUANTILES).tolist()
         names = ("min", "5 %", "25 %", "median", "75 %", "max")
-        return {"dropped": len(self.rows), **dict(zip(names, found, strict=True))}
+        return shown | dict(zip(names, found, strict=True))
 
     def return_worst(self, measures: Similarities, count: int) -> Rows:
         """Take back the `count` worst covered images, one at a time, and give their rows.

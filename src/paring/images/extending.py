@@ -17,12 +17,13 @@ from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.community import find_communities, representatives, share_up
+from paring.images.community import find_communities, share_up
 from paring.images.coverage import Coverage
 from paring.images.groups import Groups, groups_of
 from paring.images.network import degrees, similarity_network
 from paring.images.network_choice import Choice
 from paring.images.network_result import METHOD, NetworkCut, describe
+from paring.images.similarity.decoding import bit_depth
 from paring.images.similarity.measures import Progress
 from paring.images.similarity.opening import Comparing, Images, Opened, open_images
 from paring.images.similarity.sources import as_dataset, joined, pictures_of
@@ -33,11 +34,17 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 EDGES = "edges.parquet"
+_RULES = ("metric", "size", "threshold", "keep", "communities", "resolution")
+_RULES_OF_SSIM = ("window", "data_range")
+_SAME = 1e-6  # an image that has not changed is as similar to another as it was, to rounding
 
 
 @dataclass(frozen=True, eq=False)
 class OldRun:
-    """What an earlier run found: its subset, its scores, its edges, and where its images lie."""
+    """What an earlier run found: its subset, its scores, its edges, and where its images lie.
+
+    Images that it could not read are not among the scores: to an extension they are new.
+    """
 
     folder: Path
     subset: Subset
@@ -49,18 +56,26 @@ class OldRun:
     def load(cls, folder: str | Path) -> OldRun:
         """Read a run folder; `InputError` where it is not one of `paring images similarity`."""
         folder = Path(folder)
+        if not (folder / "subset.json").is_file():
+            raise InputError(f"{folder}: is not a run folder, it has no subset.json")
         subset = Subset.load(folder / "subset.json")
         if subset.method != METHOD:
             raise InputError(f"{folder}: is a run by {subset.method}, not by similarity")
         if subset.parameters.get("threshold") is None:
             raise InputError(f"{folder}: has no threshold, as nothing was pruned; run it anew")
+        if not set(_RULES) <= subset.parameters.keys():
+            raise InputError(f"{folder}: does not tell by which rules it was made; run it anew")
         try:
-            edges = pl.read_parquet(folder / EDGES)
-            root = json.loads((folder / "run.json").read_bytes())["dataset"]["image_root"]
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+            edges = pl.read_parquet(folder / EDGES).select("source", "target", "similarity")
+            root = Path(json.loads((folder / "run.json").read_bytes())["dataset"]["image_root"])
+        except OSError as error:
+            raise InputError(f"{folder}: is not a complete run ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{folder}: is not a complete run ({error})") from error
         scores = Scores.load(folder / "scores.parquet").frame
-        return cls(folder, subset, scores, edges, Path(root))
+        if not {"file_name", "community"} <= set(scores.columns):
+            raise InputError(f"{folder}: is not a complete run (its scores name no communities)")
+        return cls(folder, subset, scores.filter(pl.col("community").is_not_null()), edges, root)
 
     def pictures(self) -> Dataset:
         """Its images as a data set without annotations."""
@@ -80,8 +95,9 @@ def extend(
 ) -> NetworkCut:
     """Extend the selection of an earlier run to new images; only pairs with a new one are computed.
 
-    The edges are those that a run from scratch at the old threshold would have. Images that were
-    kept stay kept. A new image joins the community with which it has most edges (of equal ones
+    The edges are those that a run from scratch at the old threshold would have; one old edge of
+    each image is computed again, to see that the image is the same. Images that were kept stay
+    kept. A new image joins the community with which it has most edges (of equal ones
     the first), directly or over other new images; those that have none with old images form
     communities of their own. New images become representatives where a community has fewer than
     ceil(keep |C|) of them.
@@ -97,7 +113,8 @@ def extend(
     Raises
     ------
     InputError
-        Where the folder is no such run, its images are gone, or only some of them are given.
+        Where the folder is no such run, its images are gone or have changed, or only some of them
+        are given.
     """
     old = OldRun.load(run)
     asked = old.subset.parameters
@@ -109,19 +126,24 @@ def extend(
         data_range=asked.get("data_range"),
     )
     rule = Rule(asked["keep"], asked["communities"], asked["resolution"], old.subset.seed or 0)
-    data, old_rows = _together(old, as_dataset(images, frame_step=frame_step))
+    data, old_rows = _together(
+        old, as_dataset(images, frame_step=frame_step, on_error=how.on_error)
+    )
     is_new = np.ones(len(data), bool)
     is_new[old_rows] = False
     rows = np.concatenate((old_rows, np.flatnonzero(is_new)))  # old ones first
     named = None if groups is None else groups_of(data, groups)
     names = data.images["file_name"].gather(pl.Series(rows)).to_list()
     pictures = pictures_of(names, data.image_root or Path(), sources=data.sources)
+    _refuse_deeper(old, pictures, len(old_rows), how)
     opened = open_images(
         pictures, how, new_from=len(old_rows), which="new", folder=folder, progress=progress
     )
+    known = _old_edges(old, opened)
     threshold = float(asked["threshold"])
     fresh = opened.measures.pairs(threshold, progress=progress)
-    found = _in_order(fresh, rows, _old_edges(old, old_rows), threshold)
+    _refuse_changed(old, opened, known)
+    found = _in_order((fresh, known), rows, threshold)
     opened = _reordered(opened, data, rows)
     part, kept = _extended(old, opened, found, old_rows, threshold, rule)
     nodes = np.flatnonzero(opened.readable)
@@ -134,7 +156,8 @@ def extend(
         Choice(kept, coverage, reasons),
         found,
         method=METHOD,
-        parameters={**asked, "extends": old.subset.dataset},
+        parameters={k: asked[k] for k in (*_RULES, *_RULES_OF_SSIM) if k in asked}
+        | {"extends": old.subset.dataset},
         seed=rule.seed,
         points=[part.point()],
         named=named,
@@ -149,17 +172,18 @@ def _together(old: OldRun, data: Dataset) -> tuple[Dataset, NDArray[np.int64]]:
     if data.image_root is None:
         raise InputError("the folder of the new images is not known; give --images DIR")
     names = old.scores["file_name"].to_list()
-    wanted = _places(old.root, names)
-    row_of = {p: k for k, p in enumerate(_places(data.image_root, data.images["file_name"]))}
-    there = [place in row_of for place in wanted]
-    if not any(there) and not old.root.is_dir():  # the folder was moved: go by the names in it
-        row_of = {name: k for k, name in enumerate(data.images["file_name"])}
-        wanted = names
-        there = [name in row_of for name in names]
-    if all(there):
-        return data, np.array([row_of[place] for place in wanted], dtype=np.int64)
-    if any(there):
-        lost = names[there.index(False)]
+    rows = _rows_of(_places(old.root, names), _places(data.image_root, data.images["file_name"]))
+    if (rows < 0).all() and not old.root.is_dir():  # it was moved: go by the names in it
+        rows = _rows_of(names, data.images["file_name"].to_list())
+        if (rows < 0).any():
+            raise InputError(
+                f"{old.folder}: the folder of its images, {old.root}, does not exist any more; "
+                "give a data set that has them all, under the names they had in it"
+            )
+    if (rows >= 0).all():
+        return data, rows
+    if (rows >= 0).any():
+        lost = names[int(np.argmin(rows))]
         raise InputError(
             f"{old.folder}: its image {lost!r} is not among those given; give all images of the "
             "old run with the new ones, or new ones alone"
@@ -178,24 +202,64 @@ def _places(root: Path, names: Sequence[str] | pl.Series) -> list[str]:
     return [os.path.normpath(os.path.join(base, name)) for name in names]
 
 
-def _old_edges(old: OldRun, old_rows: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
-    """Rows in the new data set of the old edges, and their similarities."""
+def _rows_of(wanted: Sequence[str], there: Sequence[str]) -> NDArray[np.int64]:
+    """The row of each wanted image, -1 where there is none; of two records, each has its own."""
+    places: dict[str, list[int]] = {}
+    for row in range(len(there) - 1, -1, -1):
+        places.setdefault(there[row], []).append(row)
+    return np.array([rows.pop() if (rows := places.get(w)) else -1 for w in wanted], np.int64)
+
+
+def _refuse_deeper(old: OldRun, pictures: Dataset, n_old: int, how: Comparing) -> None:
+    """Among new images of 16 bits old ones of 8 would be other numbers than they were."""
+    ids = pictures.images["image_id"]
+    bits = [bit_depth(d, workers=how.threads) for d in (pictures.subset(ids[:n_old]), pictures)]
+    if bits[0] != bits[1]:
+        raise InputError(
+            f"{old.folder}: its images have 8 bits, and some of the new ones 16; run it anew with "
+            "all of them"
+        )
+
+
+def _old_edges(old: OldRun, opened: Opened) -> Found:
+    """The edges of the old run whose images can be read; old images have the first rows."""
     ids = old.scores["image_id"].to_numpy()
     order = np.argsort(ids)
-    ends = (
-        old_rows[order[np.searchsorted(ids[order], old.edges[name].to_numpy())]]
+    first, second = (
+        order[np.searchsorted(ids[order], old.edges[name].to_numpy())]
         for name in ("source", "target")
     )
-    return *ends, old.edges["similarity"].to_numpy()
+    there = opened.readable[first] & opened.readable[second]
+    return Found(
+        float(old.subset.parameters["threshold"]),
+        True,
+        first[there].astype(np.int32),
+        second[there].astype(np.int32),
+        old.edges["similarity"].to_numpy()[there],
+    )
 
 
-def _in_order(
-    fresh: Found, rows: NDArray[np.int64], old: tuple[NDArray[Any], ...], threshold: float
-) -> Found:
+def _refuse_changed(old: OldRun, opened: Opened, known: Found) -> None:
+    """One edge of each old image that has any is looked at again."""
+    _, edge = np.unique(np.concatenate((known.first, known.second)), return_index=True)
+    edge = np.unique(edge % max(1, len(known.value)))
+    first, second = (ends[edge].astype(np.int64) for ends in (known.first, known.second))
+    now = opened.measures.exact(first, second)
+    changed = ~(np.abs(now - known.value[edge]) <= _SAME)
+    if changed.any():
+        at = int(np.argmax(changed))
+        one, other = (opened.data.images["file_name"][int(ends[at])] for ends in (first, second))
+        raise InputError(
+            f"{old.folder}: {one} or {other} is not the image any more that it was then; run it "
+            "anew"
+        )
+
+
+def _in_order(parts: Sequence[Found], rows: NDArray[np.int64], threshold: float) -> Found:
     """New and old pairs by the rows of the data set, sorted."""
-    one = np.concatenate((rows[fresh.first], old[0]))
-    other = np.concatenate((rows[fresh.second], old[1]))
-    value = np.concatenate((fresh.value, old[2]))
+    one = np.concatenate([rows[part.first] for part in parts])
+    other = np.concatenate([rows[part.second] for part in parts])
+    value = np.concatenate([part.value for part in parts])
     first, second = np.minimum(one, other), np.maximum(one, other)
     order = np.lexsort((second, first))
     order = order[value[order] >= threshold]
@@ -220,8 +284,9 @@ class _Reordered:
         self, rows: NDArray[np.int64], among: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """See `Similarities.nearest`."""
-        best, value = self._inner.nearest(self._place[rows], self._place[among])
-        return self._rows[best], value
+        # the first of equally similar ones is then the first of the old ones
+        best, value = self._inner.nearest(self._place[rows], np.sort(self._place[among]))
+        return np.where(best < 0, -1, self._rows[best]), value
 
 
 def _reordered(opened: Opened, data: Dataset, rows: NDArray[np.int64]) -> Opened:
@@ -265,7 +330,6 @@ def _extended(
             inner, method=rule.method, resolution=rule.resolution, seed=rule.seed
         )
         labels[rest] = own + labels.max() + 1
-        kept[rest] = representatives(inner, own, keep=rule.keep)
     _add_representatives(network, labels, kept, ~is_old, rule.keep)
     _, labels = np.unique(labels, return_inverse=True)
     return Partition(threshold, network, labels.astype(np.int64), kept), kept

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from paring.dataset.table import Dataset
 from paring.errors import InputError
+
+if TYPE_CHECKING:
+    import _csv
 
 Groups = str | Path | Mapping[str, str] | Sequence[str]
 """A CSV file (file_name, group), a pattern, a table by file name, or a name for each image."""
@@ -49,6 +53,9 @@ def groups_of(data: Dataset, groups: Groups) -> list[str]:
         return _from_table(names, groups, "groups")
     if len(groups) != len(names):
         raise InputError(f"{len(groups):,} groups were given for {len(names):,} images")
+    for name, group in zip(names, groups, strict=True):
+        if group is None or str(group) == "":
+            raise InputError(f"groups: names no group for the image {name!r}")
     return [str(group) for group in groups]
 
 
@@ -121,7 +128,7 @@ def _from_table(names: Sequence[str], table: Mapping[str, str], where: str) -> l
     found = []
     for name in names:
         group = table.get(name, table.get(PurePosixPath(name).name))
-        if group is None:
+        if group is None or str(group) == "":
             raise InputError(f"{where}: names no group for the image {name!r}")
         found.append(str(group))
     return found
@@ -135,6 +142,13 @@ def _read(path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not a text file in UTF-8") from error
     rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        return _table(rows, path)
+    except csv.Error as error:
+        raise InputError(f"{path}: line {rows.line_num}: {error}") from error
+
+
+def _table(rows: _csv.Reader, path: Path) -> dict[str, str]:
     header = [word.strip() for word in next(rows, [])]
     if not {"file_name", "group"} <= set(header):
         raise InputError(f"{path}: its first line must name the columns file_name and group")

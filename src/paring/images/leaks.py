@@ -71,11 +71,14 @@ def find_leaks(
     from scipy.sparse.csgraph import connected_components
 
     refuse_threshold(threshold)
-    old, new = as_dataset(train, frame_step=frame_step), as_dataset(test, frame_step=frame_step)
+    how = how or Comparing()
+    old, new = (
+        as_dataset(images, frame_step=frame_step, on_error=how.on_error) for images in (train, test)
+    )
     both, n_train = joined(old, new), len(old)
     opened = open_images(
         both,
-        how or Comparing(),
+        how,
         new_from=n_train,
         which="across",
         folder=folder,
@@ -111,7 +114,7 @@ def find_leaks(
             "test_id",
             "test_file",
         ),
-        n_train,
-        len(new),
+        int(opened.readable[:n_train].sum()),
+        int(opened.readable[n_train:].sum()),
         {str(names[row]): message for row, message in opened.faults.items()},
     )

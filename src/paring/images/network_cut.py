@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,14 @@ def keep_representatives(
         rate, count, threshold, min_per_group, min_per_category, min_per_size, floor_unit
     )
     rule = Rule(keep, communities, resolution, seed)
-    data = as_dataset(images, frame_step=frame_step)
+    how = how or Comparing()
+    data = as_dataset(images, frame_step=frame_step, on_error=how.on_error)
     named = None if groups is None else groups_of(data, groups)
     if named is None and min_per_group:
         raise InputError("a floor for groups needs groups")
-    opened = open_images(data, how or Comparing(), folder=folder, progress=progress)
+    opened = open_images(data, how, folder=folder, progress=progress)
     nodes = np.flatnonzero(opened.readable)
+    started = time.perf_counter()
     search = ThresholdSearch(opened.measures, nodes, rule, progress)
     wanted = None
     if amount.threshold is not None:
@@ -105,6 +108,8 @@ def keep_representatives(
     else:
         wanted = kept_count(len(nodes), rate=rate, count=count)
         part = search.keeping(wanted)
+    opened.seconds["pairs"] = search.pair_seconds
+    opened.seconds["network"] = time.perf_counter() - started - search.pair_seconds
     drawn = _whole_curve(search, data, rule, wanted) if curve else None
     choice = choose(opened, nodes, part, wanted, amount, named)
     found = opened.measures.pairs(max(part.threshold, search.floor), progress=None)
@@ -114,7 +119,7 @@ def keep_representatives(
         choice,
         found,
         method=METHOD,
-        parameters=_parameters(opened, how or Comparing(), rule, amount, part),
+        parameters=_parameters(opened, how, rule, amount, part),
         seed=seed,
         points=search.curve_points(),
         curve=drawn,
@@ -127,9 +132,10 @@ def _parameters(
 ) -> dict[str, Any]:
     """What decides the result; the threshold is the one found, None where nothing was to go."""
     asked = {
-        name: value
+        name: value.item() if isinstance(value, np.generic) else value
         for name, value in vars(amount).items()
-        if value and name not in ("threshold", "floor_unit")
+        if (value or (name in ("rate", "count") and value is not None))
+        and name not in ("threshold", "floor_unit")
     }
     if amount.min_per_category or amount.min_per_size:
         asked["floor_unit"] = amount.floor_unit
@@ -152,7 +158,8 @@ def _whole_curve(
     """Which images stay at thresholds from 1 down, until hardly fewer can.
 
     The end is where no more than a tenth above the fewest possible stay (and no more than
-    `wanted`), at a threshold of 0, or where a network has more edges than is sensible.
+    `wanted`), at a threshold of 0, or where a network has more edges than is sensible or than
+    memory holds.
     """
     n = len(search.nodes)
     fewest = 1.1 * int(share_up(np.array([n]), rule.keep)[0])
@@ -160,7 +167,10 @@ def _whole_curve(
     frames = []
     for step in range(round(1 / _CURVE_STEP) + 1):
         threshold = round(1 - step * _CURVE_STEP, 4)
-        part = search.at(threshold)
+        try:
+            part = search.at(threshold)
+        except InputError:  # more pairs than memory holds: the curve ends above them
+            break
         frames.append(
             pl.DataFrame({"image_id": ids.filter(pl.Series(part.kept))}).select(
                 pl.lit(threshold).alias("threshold"), "image_id"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 METHOD = "representatives"
 """How a `Subset` names a selection of this kind."""
 
+_ALONE = "no kept image can be compared with it"
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkCut:
@@ -40,7 +42,8 @@ class NetworkCut:
     scores : frame (image_id, score, file_name, community, degree, degree_within, covered_by,
         similarity): degrees in the network and within the community; of a dropped image, the kept
         one most like it and their similarity. The score is 1 for images that stay and
-        1 - similarity for those that go: how much of it no kept image shows.
+        1 - similarity for those that go: how much of it no kept image shows. Where no similarity
+        is defined (PCC of a constant image), covered_by and similarity are null.
     pairs : frame (source, target, similarity), the edges of the network.
     threshold : the similarity from which two images have an edge; None where nothing was to go.
     nodes : rows of the images that could be read; network and labels are over them.
@@ -50,6 +53,7 @@ class NetworkCut:
     points : what was learned of the curve of rates over thresholds, the highest first.
     curve : of each point of the whole curve, which images stay (threshold, image_id), or None.
     groups : frame (group, images, kept, communities, purity), or None.
+    purity : share of images that are of their community's most frequent group, or None.
     faults : what is wrong with images that were skipped, by file name.
     seconds : of each part of the work.
     """
@@ -67,6 +71,7 @@ class NetworkCut:
     points: list[dict[str, Any]]
     curve: pl.DataFrame | None
     groups: pl.DataFrame | None
+    purity: float | None
     faults: dict[str, str]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -91,7 +96,7 @@ def describe(
     kept[nodes[choice.kept]] = True
     covered = choice.coverage
     reasons = {
-        row: f"{names[by]} is {value:.3f} similar"
+        row: f"{names[by]} is {value:.3f} similar" if np.isfinite(value) else _ALONE
         for row, by, value in zip(
             covered.rows.tolist(), covered.by.tolist(), covered.similarity.tolist(), strict=True
         )
@@ -113,7 +118,6 @@ def describe(
     table = None
     if of_nodes is not None:
         table = group_table(of_nodes, choice.kept, part.labels)
-        parameters["community_purity"] = purity(of_nodes, part.labels)
     return NetworkCut(
         data=data,
         subset=subset,
@@ -128,6 +132,7 @@ def describe(
         points=points,
         curve=curve,
         groups=table,
+        purity=None if of_nodes is None else purity(of_nodes, part.labels),
         faults={str(names[row]): message for row, message in opened.faults.items()},
         seconds=opened.seconds,
     )
@@ -142,7 +147,10 @@ def _scores(opened: Opened, part: Partition, choice: Choice, subset: Subset) -> 
     score = np.zeros(n)
     score[nodes[choice.kept]] = 1.0
     covered = choice.coverage
-    score[covered.rows] = 1 - covered.similarity
+    shown = np.isfinite(covered.similarity)
+    rows, by, similarity = covered.rows[shown], covered.by[shown], covered.similarity[shown]
+    score[covered.rows] = 1.0
+    score[rows] = 1 - similarity
 
     def placed(values: NDArray[Any], at: NDArray[np.int64], dtype: Any) -> pl.Series:
         """Values at some rows, null at the others."""
@@ -162,8 +170,8 @@ def _scores(opened: Opened, part: Partition, choice: Choice, subset: Subset) -> 
             "community": placed(part.labels, nodes, pl.Int64),
             "degree": placed(degrees(part.network), nodes, pl.Int64),
             "degree_within": placed(within, nodes, pl.Int64),
-            "covered_by": placed(ids.to_numpy()[covered.by], covered.rows, pl.Int64),
-            "similarity": placed(covered.similarity, covered.rows, pl.Float64),
+            "covered_by": placed(ids.to_numpy()[by], rows, pl.Int64),
+            "similarity": placed(similarity, rows, pl.Float64),
         }
     )
     return Scores(frame, method=subset.method, dataset=subset.dataset, parameters=subset.parameters)

@@ -10,11 +10,15 @@ sorted edges. Two facts keep the walk short:
   edges are added. The first edge with which it is low enough is found by halving, and nothing
   above it can be an answer.
 * From there thresholds are tried at growing distances until one removes enough, and those around
-  it one by one.
+  it one by one. Where no more thresholds are left than such a walk tries, it tries them all.
+
+Which thresholds are tried depends on the sorted edges alone, not on how many of them are at hand.
+Where the walk comes to their end, more are found and it goes on.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,17 +45,32 @@ _SAMPLE = 256  # images from which the first floor is guessed
 _LARGEST_WALK, _SHORTEST_WALK = 512, 24  # networks tried one by one
 _WORK = 4_000_000  # nodes and edges that such a walk may go through
 _GRID = 8  # thresholds tried at a time while the distance narrows
+_FARTHEST = 8  # two thresholds tried in turn are no farther apart than this part of the edges
 _LOWEST = -1.0
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How communities are found, and what share of each stays (PRIME, sections 3.3.1, 3.3.2)."""
+    """How communities are found, and what share of each stays (PRIME, sections 3.3.1, 3.3.2).
+
+    Raises `InputError` for a value that cannot be.
+    """
 
     keep: float = 0.1
     method: Method = "louvain"
     resolution: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        # what refuses them later refuses them here, before hours of work
+        nothing = np.empty(0, np.int64)
+        share_up(nothing, self.keep)
+        find_communities(
+            similarity_network(nothing, nothing, 0),
+            method=self.method,
+            resolution=self.resolution,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +157,7 @@ class ThresholdSearch:
     progress: Progress | None = None
     points: dict[float, dict[str, Any]] = field(default_factory=dict)
     floor: float = 1.0
+    pair_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self._node_of = np.zeros(int(self.nodes.max()) + 1, np.int64)
@@ -174,17 +194,19 @@ class ThresholdSearch:
             )
         if n_kept >= n:
             return partition(self._edges, n, np.inf, self.rule)
+        self._kept.clear()
         self._sink_to(self._first_floor(n_kept))
         while True:
             found = self._walk(n_kept)
             if found is not None:
                 return found
             if self.floor <= _LOWEST:
+                self.at(_LOWEST)
                 least = min(point["kept"] for point in self.points.values())
                 raise InputError(
-                    f"no threshold keeps {n_kept:,} of {n:,} images or fewer: at most a rate of "
-                    f"{_rounded_down((n - least) / n)} can be reached ({least:,} kept); give a "
-                    "smaller share to keep"
+                    f"no threshold was found that keeps {n_kept:,} of {n:,} images or fewer: at "
+                    f"most a rate of {_rounded_down((n - least) / n)} can be reached ({least:,} "
+                    "kept); give a smaller share to keep"
                 )
             self._sink_to(self._next_floor())
 
@@ -202,14 +224,17 @@ class ThresholdSearch:
         """Where there are about twice as many edges, by a guess from low frequencies."""
         guess = np.sort(self.measures.estimates(self._sample)[:, self.nodes], axis=None)
         above = len(guess) - int(np.searchsorted(guess, self.floor))
-        lower = float(guess[max(0, len(guess) - 2 * above - len(self._sample))])
-        return max(_LOWEST, min(lower, self.floor - 0.005))
+        place = len(guess) - 2 * above - len(self._sample)
+        if place <= 0:
+            return _LOWEST
+        return max(_LOWEST, min(float(guess[place]), self.floor - 0.005))
 
     def _sink_to(self, floor: float) -> None:
+        started = time.perf_counter()
         found = self.measures.pairs(floor, progress=self.progress)
+        self.pair_seconds += time.perf_counter() - started
         self.floor = floor
-        self._edges = Edges(found, self._node_of)
-        self._kept.clear()
+        self._edges = Edges(found, self._node_of)  # the ranks above the floor stay what they were
 
     def _try(self, rank: int) -> int:
         """How many nodes stay with the edges of a rank and all above it."""
@@ -218,12 +243,12 @@ class ThresholdSearch:
         return self._kept[rank]
 
     def _walk(self, n_kept: int) -> Partition | None:
-        """The best partition above the floor, or None where there is none."""
+        """The best partition found, or None where edges below the floor are needed, or none is."""
         n_ranks = len(self._edges.ends)
         start = _first(n_ranks, lambda rank: self._components_keep(rank) <= n_kept)
         if start == n_ranks:
             return None
-        low, high = start, self._first_enough(start, n_kept)
+        high = self._first_enough(start, n_kept)
         if high is None:
             return None
         length = int(
@@ -233,31 +258,50 @@ class ThresholdSearch:
                 _LARGEST_WALK,
             )
         )
-        while high - low > length:  # narrow: enough at high, and not enough at some rank before
+        high = self._narrowed(start, high, n_kept, length)
+        first = max(start, high - length)
+        ranks = [*range(first, high), *range(high + 1, first + length + 1)]
+        for k, rank in enumerate(ranks):
+            if n_kept in self._kept.values():
+                break
+            if rank >= n_ranks:
+                if self.floor > _LOWEST:
+                    return None
+                break
+            self._try(rank)
+            if self.progress is not None:
+                self.progress("trying thresholds", k + 1, length)
+        enough = [rank for rank, kept in self._kept.items() if kept <= n_kept]
+        if not enough:
+            return None
+        return self.at(self._edges.threshold(min(enough, key=lambda r: (-self._kept[r], r))))
+
+    def _first_enough(self, start: int, n_kept: int) -> int | None:
+        """A rank that keeps few enough, tried at growing distances from `start`.
+
+        None where it lies below the floor; the last rank where there is nothing below.
+        """
+        last, rank, step = len(self._edges.ends) - 1, start, 1
+        while rank <= last:
+            if self._try(rank) <= n_kept:
+                return rank
+            rank += step
+            step = min(2 * step, max(1, rank // _FARTHEST))
+        if self.floor > _LOWEST:
+            return None
+        self._try(last)
+        return last
+
+    def _narrowed(self, low: int, high: int, n_kept: int, length: int) -> int:
+        """A rank that keeps few enough, no more than `length` after one that does not."""
+        while high - low > length:
             grid = np.unique(np.linspace(low, high, _GRID + 2).astype(int))[1:-1].tolist()
             enough = [rank for rank in grid if self._try(rank) <= n_kept]
             if n_kept in self._kept.values():
                 break
             high = min([*enough, high])
             low = max([low, *(rank for rank in grid if rank < high)])
-        for k, rank in enumerate(range(max(start, high - length), high)):
-            if n_kept in self._kept.values():
-                break
-            self._try(rank)
-            if self.progress is not None:
-                self.progress("trying thresholds", k + 1, length)
-        enough = [rank for rank, kept in self._kept.items() if kept <= n_kept]
-        return self.at(self._edges.threshold(min(enough, key=lambda r: (-self._kept[r], r))))
-
-    def _first_enough(self, start: int, n_kept: int) -> int | None:
-        """A rank that keeps few enough, tried at growing distances from `start`."""
-        last, step, rank = len(self._edges.ends) - 1, 1, start
-        while True:
-            if self._try(rank) <= n_kept:
-                return rank
-            if rank == last:
-                return None
-            rank, step = min(last, rank + step), 2 * step
+        return high
 
     def _components_keep(self, rank: int) -> int:
         from scipy.sparse import coo_array

@@ -105,7 +105,7 @@ def test_a_lenient_reading_leaves_out_what_it_cannot_use(tmp_path: Path) -> None
     (tmp_path / "tags.csv").write_text("file_name,tag\na.png,x\nb.png,y\nz.png,x\n")
     reading = Reading(tmp_path, strict=False)
     assert tags_of(carry_out(reading)) == {"a.png": ["x"]}
-    assert [fault.record for fault in reading.faults] == ["line 4", ""]
+    assert [fault.record for fault in reading.faults] == ["line 4", "b.png"]
     with pytest.raises(InputError, match=r"b\.png: the image cannot be read"):
         (tmp_path / "tags.csv").write_text("file_name,tag\na.png,x\nb.png,y\n")
         paring.read(tmp_path)

@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from paring.dataset.reading import Progress, Reading
 from paring.dataset.table import Dataset
+from paring.dataset.video import frame_of
 from paring.dataset.writing import Images, beside
 from paring.errors import InputError
 
@@ -56,6 +57,10 @@ FORMATS = {
         Format("listing", "text file with one image path per line"),
     )
 }
+
+
+_NAME_FRAMES = ("coco", "video", "listing")
+"""Formats that may name a frame of a video where they name an image."""
 
 
 def format_of(path: Path) -> Format:
@@ -180,7 +185,17 @@ def write(
 def put(
     data: Dataset, fresh: Path, format: str, *, images: Images, strict: bool, shown: Path
 ) -> Counter[str]:
-    """Write in a format at a fresh path, which a refusal calls `shown`; gives the losses."""
+    """Write in a format at a fresh path, which a refusal calls `shown`; gives the losses.
+
+    Formats that know an image by a file of its own hold frames of videos only with pictures.
+    """
+    if images == "none" and format not in _NAME_FRAMES:
+        frame = next((n for n in data.images["file_name"] if frame_of(n) is not None), None)
+        if frame is not None:
+            raise InputError(
+                f"{shown}: {format} needs a file for each image, and {frame} is a frame of a "
+                "video; place the pictures (--pictures copy)"
+            )
     losses: Counter[str] = FORMATS[format].write(data, fresh, images)
     if strict and losses:
         lost = ", ".join(f"{count:,} {kind}" for kind, count in sorted(losses.items()))

@@ -30,7 +30,7 @@ from paring.dataset.formats.pictures import (
 from paring.dataset.origin import Origin
 from paring.dataset.reading import Reading
 from paring.dataset.table import CATEGORIES, TAGS, Dataset
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 TABLE, JSON = "tags.csv", "tags.json"
@@ -212,7 +212,7 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     aside. Raises `InputError` where a category name cannot be told from others in the table.
     """
     target.mkdir(exist_ok=True)
-    place_images(data, target, images)
+    data = placed(data, target, images)
     pairs = _tags_of(data)
     _write_table(data, target / TABLE, pairs)
     losses = left_behind(data, tags=False)

@@ -172,6 +172,8 @@ def usable(
         for place, result in enumerate(pool.map(attempt, items)):
             reading.step(label, place + 1, len(items))
             if isinstance(result, Unusable):
-                reading.refuse("unusable image", result.record, result.message, path=result.path)
+                # the path of a strict refusal names the image; a list of faults has no paths
+                record = result.record or ("" if reading.strict else str(items[place]))
+                reading.refuse("unusable image", record, result.message, path=result.path)
             else:
                 yield place, result

@@ -17,8 +17,8 @@ from paring.dataset.formats.pictures import SUFFIXES, image_frame, images_alone
 from paring.dataset.origin import Origin
 from paring.dataset.reading import Reading
 from paring.dataset.table import Dataset
-from paring.dataset.video import file_of, frame_of, picture_names
-from paring.dataset.writing import Images, place_images
+from paring.dataset.video import file_of, frame_of
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 LIST = "images.txt"
@@ -67,11 +67,11 @@ def read(reading: Reading) -> Dataset:
     return _data_of(reading, list(found), folders, Origin("listing", reading.path))
 
 
-def of_files(paths: Sequence[str | Path]) -> Dataset:
+def of_files(paths: Sequence[str | Path], *, reading: Reading | None = None) -> Dataset:
     """A data set of image files, wherever they lie; a path may end in the number of a frame.
 
     Files of one name in several folders are as many images. The order stays, and an image given
-    again counts once.
+    again counts once. A lenient `reading` lists what cannot be used instead of raising.
 
     Raises
     ------
@@ -87,23 +87,23 @@ def of_files(paths: Sequence[str | Path]) -> Dataset:
     Dataset(2 images, 0 instances, 0 categories)
     """
     found = list(dict.fromkeys(os.path.abspath(path) for path in paths))
-    for place in found:
-        if not os.path.isfile(file_of(place)):
-            raise InputError(f"{place}: the image does not exist")
     if not found:
         raise InputError("no image files were given")
-    return _data_of(Reading(Path(_common_folder(found))), found, [], None)
+    reading = reading or Reading(Path(_common_folder(found)))
+    there = []
+    for place in found:
+        if os.path.isfile(file_of(place)):
+            there.append(place)
+        else:
+            reading.refuse("unusable image", "", "the image does not exist", path=Path(place))
+    return _data_of(reading, there, [], None)
 
 
 def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     """Write a folder with ``images.txt`` and, where asked for, the images that it names."""
     target.mkdir(exist_ok=True)
-    place_images(data, target, images)
-    names = data.images["file_name"].to_list()
-    if images != "none":
-        placed = picture_names(names)
-        names = [placed[name] for name in names]
-    return write_list(data, target / LIST, names)
+    data = placed(data, target, images)
+    return write_list(data, target / LIST, data.images["file_name"].to_list())
 
 
 def write_part(data: Dataset, folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ from paring.dataset.origin import Origin
 from paring.dataset.reading import Reading
 from paring.dataset.table import IMAGES, Dataset
 from paring.dataset.video import VIDEO_SUFFIXES, BrokenVideo, frame_name, frame_numbers
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 LIST = "frames.txt"
@@ -69,7 +69,7 @@ def read(reading: Reading) -> Dataset:
 def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     """Write a folder with ``frames.txt`` and, where asked for, each frame as a PNG."""
     target.mkdir(exist_ok=True)
-    place_images(data, target, images)
+    data = placed(data, target, images)
     names = [str(inside(name)) for name in data.images["file_name"]]
     return write_list(data, target / LIST, names)
 

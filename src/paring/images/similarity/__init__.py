@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def similar_pairs(
     memory : bytes to stay within; unset, a quarter of the machine's. Pixels beyond it go to a
         mapped temporary file.
     workers : threads; unset, all cores. The result does not depend on it.
-    on_error : ``"refuse"`` images that cannot be read, or ``"skip"`` them.
+    on_error : ``"refuse"`` images that cannot be read, or ``"skip"`` them with a warning.
     frame_step : of a video, every so many frames.
     progress : called with a label, steps done and steps to do.
 
@@ -80,12 +81,24 @@ def similar_pairs(
     (['source', 'target', 'similarity'], True)
     """
     from paring.images.similarity.opening import Comparing, open_images
-    from paring.images.similarity.sources import as_dataset, pair_frame, refuse_threshold
+    from paring.images.similarity.sources import (
+        as_dataset,
+        images_count,
+        pair_frame,
+        refuse_threshold,
+    )
 
     refuse_threshold(threshold)
     how = Comparing(metric, window, size, data_range, memory, workers, on_error)
-    data = as_dataset(images, frame_step=frame_step)
+    data = as_dataset(images, frame_step=frame_step, on_error=on_error)
     opened = open_images(data, how, progress=progress)
+    if opened.faults:
+        row, message = next(iter(opened.faults.items()))
+        warnings.warn(
+            f"{images_count(len(opened.faults))} cannot be read, so without pairs; the first: "
+            f"{data.images['file_name'][row]}: {message}",
+            stacklevel=2,
+        )
     return pair_frame(data, opened.measures.pairs(threshold, progress=progress))
 
 

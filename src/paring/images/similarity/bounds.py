@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,7 @@ class Bounds:
         )
         return covariance
 
-    def refined(self, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.float32]:
+    def refined(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float32]:
         """Upper bounds of the covariances of pairs of rows (k,) from all coefficients."""
         from paring.images.similarity import kernel
 
@@ -151,6 +152,18 @@ class Bounds:
         coarse -= self.coarse[first, -1] * self.coarse[second, -1]
         coarse += fine
         return coarse
+
+    def upper_of_pairs(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float32]:
+        """Upper bounds of the similarities of pairs of rows (k,) from all coefficients."""
+        covariance = self.refined(first, second)
+        mi, mj = self.mean[first], self.mean[second]
+        covariance *= 2
+        covariance += self.c2
+        covariance *= 2 * mi * mj + self.c1
+        covariance /= mi * mi + mj * mj + self.c1
+        covariance /= self.variance[first] + self.variance[second] + self.c2
+        covariance += np.float32(_EVALUATED)
+        return covariance
 
     def reach(
         self,

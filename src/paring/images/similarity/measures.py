@@ -19,6 +19,7 @@ Rows = NDArray[np.int64]  # (k,)
 
 _BLOCK = 2048  # images a side of a tile, where memory allows
 _BYTES_A_PAIR = 16
+_FEW = 32  # candidates that suffice for the nearest of most images
 _STEP = 4  # nearest images: pairs that are computed at a time for each image
 
 
@@ -144,27 +145,58 @@ class GlobalSimilarities:
     def _nearest(self, rows: Rows, among: Rows) -> tuple[Rows, NDArray[np.float64]]:
         bound = self.engine.bounds.upper(rows, among)
         bound[rows[:, None] == among[None, :]] = -np.inf
-        order = np.argsort(-bound, axis=1, kind="stable")
-        bound = np.take_along_axis(bound, order, axis=1)
         best, value = np.full(len(rows), -1), np.full(len(rows), -np.inf)
-        left = np.arange(len(rows))
-        for start in range(0, len(among), _STEP):
-            left = left[bound[left, start] >= value[left]]
+        left, few = np.arange(len(rows)), min(_FEW, len(among))
+        # most images are done after few candidates, so only for the others all are looked at
+        for count in dict.fromkeys((few, len(among))):
+            top = bound[left]
+            order = np.argpartition(-top, count - 1, axis=1)[:, :count]
+            # no candidate that is left out has a higher bound than this
+            rest = np.full(len(left), -np.inf)
+            if count < len(among):
+                rest = np.take_along_axis(top, order[:, -1:], axis=1)[:, 0]
+            pairs = np.repeat(rows[left], count), among[order].reshape(-1)
+            fine = self.engine.bounds.upper_of_pairs(*pairs).reshape(order.shape)
+            fine[among[order] == rows[left, None]] = -np.inf
+            inner = np.argsort(-fine, axis=1, kind="stable")
+            order = np.take_along_axis(order, inner, axis=1)
+            fine = np.take_along_axis(fine, inner, axis=1)
+            left = self._walk(rows, among, left, order, fine, rest, best, value)
             if not len(left):
                 break
-            columns = order[left, start : start + _STEP]
-            others = among[columns]
-            first = np.repeat(rows[left], columns.shape[1])
-            found = self.exact(first, others.reshape(-1)).reshape(columns.shape)
-            found[(others == rows[left, None]) | np.isnan(found)] = -np.inf
+        return best, value
+
+    def _walk(
+        self,
+        rows: Rows,
+        among: Rows,
+        left: Rows,
+        order: NDArray[np.int64],
+        bound: NDArray[np.float32],
+        rest: NDArray[np.float64],
+        best: Rows,
+        value: NDArray[np.float64],
+    ) -> Rows:
+        """Compute candidates of the images `left` in their order; gives those not yet done."""
+        place = np.arange(len(left))
+        for start in range(0, order.shape[1], _STEP):
+            place = place[bound[place, start] >= value[left[place]]]
+            if not len(place):
+                break
+            image = left[place]
+            others = among[order[place, start : start + _STEP]]
+            first = np.repeat(rows[image], others.shape[1])
+            found = self.exact(first, others.reshape(-1)).reshape(others.shape)
+            found[(others == rows[image, None]) | np.isnan(found)] = -np.inf
             # the greatest, and of equal ones the first in the data set
             k = np.lexsort((others, -found), axis=1)[:, 0]
-            other, reached = others[np.arange(len(left)), k], found[np.arange(len(left)), k]
-            better = (reached > value[left]) | (
-                (reached == value[left]) & (other < best[left]) & np.isfinite(reached)
+            other, reached = others[np.arange(len(place)), k], found[np.arange(len(place)), k]
+            better = (reached > value[image]) | (
+                (reached == value[image]) & (other < best[image]) & np.isfinite(reached)
             )
-            value[left[better]], best[left[better]] = reached[better], other[better]
-        return best, value
+            value[image[better]], best[image[better]] = reached[better], other[better]
+        undone: Rows = left[rest >= value[left]]
+        return undone
 
     def exceeding(self, row: int, rows: Rows, least: NDArray[np.float64]) -> NDArray[np.float64]:
         """Computed only where the bound allows for more than `least`."""

@@ -92,7 +92,7 @@ class Comparing:
             raise InputError(f"there must be at least one worker, not {self.workers}")
         if self.memory is not None and self.memory < 2**28:
             raise InputError(
-                f"{self.memory / 2**20:.0f} MiB of memory are too few; give at least 256"
+                f"{self.memory / 2**20:.0f} MiB of memory are too few; give at least 256 MiB"
             )
 
     @property
@@ -181,7 +181,7 @@ def open_images(
             + "; --on-error skip leaves such images out"
         )
     if not store.done.any():
-        raise InputError(f"none of the {n:,} images can be read")
+        raise InputError("no image can be read" if n == 1 else f"none of {n:,} images can be read")
     data_range = how.data_range or (65_535.0 if bits == 16 else 255.0)
     started = time.perf_counter()
     measures = _measures(store, how, data_range, new_from, which, work, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,23 +13,40 @@ import polars as pl
 
 from paring.dataset.masks import MaskStore
 from paring.dataset.origin import Origin
+from paring.dataset.reading import Reading
 from paring.dataset.table import CATEGORIES, IMAGES, INSTANCES, Dataset
 from paring.errors import InputError
-from paring.images.similarity.opening import Images
+from paring.images.similarity.opening import Images, OnError
 from paring.images.similarity.tiles import Found
 
 
-def as_dataset(images: Images, *, frame_step: int = 1) -> Dataset:
-    """A data set as it is, the one at a path, or one of a list of image files."""
+def as_dataset(images: Images, *, frame_step: int = 1, on_error: OnError = "refuse") -> Dataset:
+    """A data set as it is, the one at a path, or one of a list of image files.
+
+    Where images that cannot be read are to be skipped, those found here are left out, with a
+    warning that says how many and names the first.
+    """
     if isinstance(images, Dataset):
         return images
+    strict = on_error == "refuse"
     if isinstance(images, str | Path):
-        from paring.dataset.formats import read
+        from paring.dataset.formats import carry_out
 
-        return read(images, frame_step=frame_step)
-    from paring.dataset.formats.listing import of_files
+        reading = Reading(Path(images), frame_step=frame_step, strict=strict)
+        data = carry_out(reading)
+    else:
+        from paring.dataset.formats.listing import of_files
 
-    return of_files(images)
+        reading = Reading(Path("the list of files"), strict=strict)
+        data = of_files(images, reading=reading)
+    refused = [fault for fault in reading.faults if fault.refused]
+    if refused:
+        first = f"{refused[0].record}: {refused[0].message}".removeprefix(": ")
+        warnings.warn(
+            f"{images_count(len(refused))} cannot be read, so left out; the first: {first}",
+            stacklevel=3,
+        )
+    return data
 
 
 def joined(old: Dataset, new: Dataset) -> Dataset:
@@ -106,3 +124,12 @@ def refuse_threshold(threshold: float) -> None:
     """A threshold is a finite number."""
     if not math.isfinite(threshold):
         raise InputError(f"the threshold must be a number, not {threshold}")
+
+
+def images_count(number: int) -> str:
+    """A number of images in words.
+
+    >>> images_count(1), images_count(1200)
+    ('1 image', '1,200 images')
+    """
+    return "1 image" if number == 1 else f"{number:,} images"

@@ -22,7 +22,7 @@ from paring.dataset.formats.coco.records import UNREADABLE, Id, decoded, listed
 from paring.dataset.origin import Origin, Records
 from paring.dataset.reading import Reading, find_images
 from paring.dataset.table import CATEGORIES, IMAGES, INSTANCES, Dataset
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 LARGEST_SIDE = 1_000_000
@@ -199,7 +199,7 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     """
     if images != "none":
         target.mkdir()
-        place_images(data, target / "images", images)
+        data = placed(data, target / "images", images)
         target /= "annotations.json"
     losses: Counter[str] = Counter()
     if data.tags is not None and len(data.tags):

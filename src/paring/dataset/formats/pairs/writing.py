@@ -20,7 +20,7 @@ from paring.dataset.formats.pictures import inside
 from paring.dataset.labelmaps import VOID
 from paring.dataset.origin import Origin, Records
 from paring.dataset.table import Dataset
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 CLASSES, TABLE = "classes.txt", "pairs.csv"
@@ -42,7 +42,7 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     Raises `InputError` for more than 254 categories, and where two images would share a mask.
     """
     target.mkdir()
-    place_images(data, target / "images", images)
+    data = placed(data, target / "images", images)
     sources = _sources(data)
     if sources is not None:
         _copy(data, sources, target)

@@ -17,7 +17,7 @@ from paring.dataset.formats.voc.classes import numbering
 from paring.dataset.labelmaps import VOID
 from paring.dataset.origin import Origin, Records
 from paring.dataset.table import Dataset
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 OBJECTS, CLASSES, PICTURES = "SegmentationObject", "SegmentationClass", "JPEGImages"
@@ -41,13 +41,13 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     their folder or extension, because VOC has neither.
     """
     target.mkdir()
+    data = placed(data, target / PICTURES, images)
     write_part(data, target)
     sources = _sources(data)
     if sources is not None:
-        place_images(data, target / PICTURES, images)
         _copy(sources, target, CLASSES if data.label_maps is not None else OBJECTS)
         return Counter()
-    if place_images(data, target / PICTURES, images):
+    if images != "none":
         _flatten(target / PICTURES, data.images["file_name"])
     if data.label_maps is not None and data.instances.is_empty():
         _write_label_maps(data, target)

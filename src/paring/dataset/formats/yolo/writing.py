@@ -22,7 +22,7 @@ from paring.dataset.formats.yolo.layout import (
 from paring.dataset.formats.yolo.polygons import outline
 from paring.dataset.origin import Origin, Records
 from paring.dataset.table import Dataset
-from paring.dataset.writing import Images, place_images
+from paring.dataset.writing import Images, placed
 from paring.errors import InputError
 
 _KEYS = (*SPLITS, "validation", "valid", "minival")
@@ -51,6 +51,7 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
     target.mkdir(exist_ok=True)
     came = _origin(data)
     split = "train" if came is None else came.header["split"].decode()
+    data = placed(data, target / "images" / split, images)
     losses = left_behind(data)
     if came is not None and came.instances is not None:
         lines = list(came.instances)
@@ -59,7 +60,6 @@ def write(data: Dataset, target: Path, images: Images = "none") -> Counter[str]:
         lines = _lines(data, losses)
         _write_yaml(target, b"", split, dict(enumerate(data.categories["name"])))
     _write_labels(data, target, split, lines)
-    place_images(data, target / "images" / split, images)
     return +losses
 
 
