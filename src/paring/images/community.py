@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,21 +153,24 @@ def share_up(sizes: NDArray[np.int64], keep: float) -> NDArray[np.int64]:
     return np.array(up, dtype=np.int64)[which]
 
 
+def _options(resolution: float, seed: int) -> dict[str, Any]:
+    return {
+        "resolution": resolution,
+        "tol_optimization": _LEAST_GAIN,
+        "tol_aggregation": _LEAST_GAIN,
+        "shuffle_nodes": True,  # or the random state is not used, and every seed gives the same
+        "sort_clusters": False,
+        "return_probs": False,
+        "return_aggregate": False,
+        "random_state": seed,
+    }
+
+
 def _louvain(network: csr_array, resolution: float, seed: int) -> NDArray[np.int64]:
     from scipy.sparse import csr_matrix
     from sknetwork.clustering import Louvain
 
-    # only shuffling uses the random state; without it every seed gives the same communities
-    louvain = Louvain(
-        resolution=resolution,
-        tol_optimization=_LEAST_GAIN,
-        tol_aggregation=_LEAST_GAIN,
-        shuffle_nodes=True,
-        sort_clusters=False,
-        return_probs=False,
-        return_aggregate=False,
-        random_state=seed,
-    )
+    louvain = Louvain(**_options(resolution, seed))
     labels: NDArray[np.int64] = louvain.fit_predict(csr_matrix(network)).astype(np.int64)
     return labels
 
@@ -177,16 +180,7 @@ def _leiden(network: csr_array, resolution: float, seed: int) -> NDArray[np.int6
     from scipy.sparse.csgraph import connected_components
     from sknetwork.clustering import Leiden
 
-    leiden = Leiden(
-        resolution=resolution,
-        tol_optimization=_LEAST_GAIN,
-        tol_aggregation=_LEAST_GAIN,
-        shuffle_nodes=True,
-        sort_clusters=False,
-        return_probs=False,
-        return_aggregate=False,
-        random_state=seed,
-    )
+    leiden = Leiden(**_options(resolution, seed))
     # scikit-network 0.33 refines by C's rand(), which no seed of its own sets, and goes round for
     # ever on regular networks, where rounding takes ties for gains; refine as Traag et al. do
     leiden._optimize_refine = partial(_refined, resolution)
