@@ -15,8 +15,8 @@ import numpy as np
 
 from machine import machine, save
 from paring.images import keep_random, keep_representatives, similar_pairs
-from paring.images.coverage import Coverage
-from paring.images.network_result import NetworkCut
+from paring.images.network.coverage import Coverage
+from paring.images.network.result import NetworkCut
 from paring.images.similarity.opening import Comparing, open_images
 from paring.images.similarity.sources import as_dataset
 

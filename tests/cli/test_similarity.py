@@ -11,7 +11,7 @@ import paring
 from commands import Paring
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
-from paring.images.network_cut import keep_representatives
+from paring.images.network.cut import keep_representatives
 from paring.images.similarity.opening import Comparing
 from videos import video
 

@@ -17,11 +17,11 @@ from paring.cli.comparison import Comparison, kept_work, left_out, read_images
 from paring.cli.options import Output, Selection, Source, shares
 from paring.cli.run import Run, guard_output, new_run, write_cut
 from paring.errors import InputError
-from paring.images.extending import EDGES, extend
-from paring.images.network import degrees
-from paring.images.network_cut import keep_representatives
-from paring.images.network_files import image_graph, write_gexf, write_graphml
-from paring.images.network_result import NetworkCut
+from paring.images.network.cut import keep_representatives
+from paring.images.network.extending import EDGES, extend
+from paring.images.network.files import image_graph, write_gexf, write_graphml
+from paring.images.network.graph import degrees
+from paring.images.network.result import NetworkCut
 
 
 class CommunityName(StrEnum):

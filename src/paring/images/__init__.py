@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from paring.images.community import find_communities, representatives
-from paring.images.extending import extend
 from paring.images.groups import groups_of
 from paring.images.leaks import find_leaks
-from paring.images.network import network_statistics, similarity_network
-from paring.images.network_cut import keep_representatives
+from paring.images.network.community import find_communities, representatives
+from paring.images.network.cut import keep_representatives
+from paring.images.network.extending import extend
+from paring.images.network.graph import network_statistics, similarity_network
 from paring.images.selection import keep_random, keep_stratified, keep_top
 from paring.images.shape import (
     count_scores,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paring.images import network as module
-from paring.images.network import (
+from paring.images.network import graph as module
+from paring.images.network.graph import (
     degrees,
     modularity,
     network_statistics,

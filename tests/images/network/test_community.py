@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paring.errors import InputError
-from paring.images.community import fewest_kept, find_communities, representatives, share_up
-from paring.images.network import modularity, similarity_network
+from paring.images.network.community import fewest_kept, find_communities, representatives, share_up
+from paring.images.network.graph import modularity, similarity_network
 
 METHODS = ("louvain", "leiden")
 
@@ -102,8 +102,8 @@ def test_the_seed_is_real_and_decides_all(method) -> None:
 def test_a_fresh_process_finds_the_same_communities(method) -> None:
     code = f"""
 import numpy as np
-from paring.images.community import find_communities
-from paring.images.network import similarity_network
+from paring.images.network.community import find_communities
+from paring.images.network.graph import similarity_network
 rows = np.random.default_rng(4).integers(0, 300, (2, 900))
 network = similarity_network(rows[0], rows[1], 300)
 print(find_communities(network, method={method!r}, seed=7).tolist())

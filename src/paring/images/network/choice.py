@@ -10,11 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from paring.errors import InputError
-from paring.images.coverage import Coverage
 from paring.images.floors import Floors, FloorUnit
+from paring.images.network.coverage import Coverage
+from paring.images.network.search import Partition
 from paring.images.similarity.opening import Opened
 from paring.images.similarity.sources import refuse_threshold
-from paring.images.threshold_search import Partition
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paring.errors import InputError
-from paring.images.community import (
+from paring.images.network.community import (
     Method,
     fewest_kept,
     find_communities,
     representatives,
     share_up,
 )
-from paring.images.network import modularity, similarity_network
+from paring.images.network.graph import modularity, similarity_network
 from paring.images.similarity.measures import Progress, Similarities
 from paring.images.similarity.tiles import Found
 

@@ -6,9 +6,9 @@ from dense_similarities import DenseSimilarities, random_matrix
 from paring.dataset.masks import MaskStore
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.network_choice import Amount, choose
+from paring.images.network.choice import Amount, choose
+from paring.images.network.search import Partition, Rule, ThresholdSearch
 from paring.images.similarity.opening import Opened
-from paring.images.threshold_search import Partition, Rule, ThresholdSearch
 
 
 def squares(category: list[int]) -> Dataset:

@@ -8,8 +8,8 @@ import paring
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
-from paring.images.network_cut import keep_representatives
-from paring.images.network_result import NetworkCut
+from paring.images.network.cut import keep_representatives
+from paring.images.network.result import NetworkCut
 from paring.images.similarity.opening import Comparing
 
 SMALL = Comparing(size=32, workers=2)

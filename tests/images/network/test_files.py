@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paring.images.network_files import image_graph, write_gexf, write_graphml
+from paring.images.network.files import image_graph, write_gexf, write_graphml
 
 FORMATS = [(write_graphml, nx.read_graphml), (write_gexf, nx.read_gexf)]
 
@@ -89,7 +89,7 @@ def test_a_network_without_images_can_be_written(tmp_path: Path, write, read) ->
 def test_the_network_modules_import_nothing_heavy() -> None:
     code = """
 import sys
-import paring.images.community, paring.images.network, paring.images.network_files
+import paring.images.network.community, paring.images.network.graph, paring.images.network.files
 print([name for name in ("scipy", "sknetwork", "networkx") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -17,18 +17,18 @@ from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.community import find_communities, share_up
-from paring.images.coverage import Coverage
 from paring.images.groups import Groups, groups_of
-from paring.images.network import degrees, similarity_network
-from paring.images.network_choice import Choice
-from paring.images.network_result import METHOD, NetworkCut, describe
+from paring.images.network.choice import Choice
+from paring.images.network.community import find_communities, share_up
+from paring.images.network.coverage import Coverage
+from paring.images.network.graph import degrees, similarity_network
+from paring.images.network.result import METHOD, NetworkCut, describe
+from paring.images.network.search import Partition, Rule
 from paring.images.similarity.decoding import bit_depth
 from paring.images.similarity.measures import Progress
 from paring.images.similarity.opening import Comparing, Images, Opened, open_images
 from paring.images.similarity.sources import as_dataset, joined, pictures_of
 from paring.images.similarity.tiles import Found
-from paring.images.threshold_search import Partition, Rule
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -14,12 +14,12 @@ from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.images.groups import group_table, purity
-from paring.images.network import NetworkStatistics, degrees, network_statistics
-from paring.images.network_choice import Choice
+from paring.images.network.choice import Choice
+from paring.images.network.graph import NetworkStatistics, degrees, network_statistics
+from paring.images.network.search import Partition
 from paring.images.similarity.opening import Opened
 from paring.images.similarity.sources import pair_frame
 from paring.images.similarity.tiles import Found
-from paring.images.threshold_search import Partition
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

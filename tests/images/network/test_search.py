@@ -7,8 +7,8 @@ import pytest
 
 from dense_similarities import DenseSimilarities, random_matrix
 from paring.errors import InputError
-from paring.images.community import share_up
-from paring.images.threshold_search import Edges, Partition, Rule, ThresholdSearch, partition
+from paring.images.network.community import share_up
+from paring.images.network.search import Edges, Partition, Rule, ThresholdSearch, partition
 
 LOWEST = -1.0
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paring.errors import InputError
-from paring.images.network import degrees
+from paring.images.network.graph import degrees
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array, csr_matrix
@@ -54,7 +54,7 @@ def find_communities(
 
     Example
     -------
-    >>> from paring.images.network import similarity_network
+    >>> from paring.images.network.graph import similarity_network
     >>> two_triangles = np.array([0, 0, 1, 3, 3, 4, 2]), np.array([1, 2, 2, 4, 5, 5, 3])
     >>> find_communities(similarity_network(*two_triangles, 6)).tolist()
     [0, 0, 0, 1, 1, 1]
@@ -104,7 +104,7 @@ def representatives(
 
     Example
     -------
-    >>> from paring.images.network import similarity_network
+    >>> from paring.images.network.graph import similarity_network
     >>> star_and_one = similarity_network(np.array([1, 1, 1]), np.array([0, 2, 3]), 5)
     >>> representatives(star_and_one, np.array([0, 0, 0, 0, 1]), keep=0.25).tolist()
     [False, True, False, False, True]

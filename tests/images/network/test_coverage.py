@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from dense_similarities import DenseSimilarities, random_matrix
-from paring.images.coverage import Coverage
+from paring.images.network.coverage import Coverage
 
 
 def split(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,16 +11,16 @@ import polars as pl
 
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.community import Method, share_up
 from paring.images.floors import FloorUnit
 from paring.images.groups import Groups, groups_of
-from paring.images.network_choice import Amount, choose
-from paring.images.network_result import METHOD, NetworkCut, describe
+from paring.images.network.choice import Amount, choose
+from paring.images.network.community import Method, share_up
+from paring.images.network.result import METHOD, NetworkCut, describe
+from paring.images.network.search import Partition, Rule, ThresholdSearch
 from paring.images.selection import kept_count
 from paring.images.similarity.measures import Progress
 from paring.images.similarity.opening import Comparing, Images, Opened, open_images
 from paring.images.similarity.sources import as_dataset
-from paring.images.threshold_search import Partition, Rule, ThresholdSearch
 
 
 def keep_representatives(
@@ -59,7 +59,7 @@ def keep_representatives(
     images : a `Dataset`, the path of one (annotation file, folder, video, list), or files.
     rate, count, threshold : one of them.
     keep : share of each community that stays (the paper's 10 %).
-    communities, resolution, seed : see `paring.images.community.find_communities`.
+    communities, resolution, seed : see `paring.images.network.community.find_communities`.
     how : how images are compared, by default global SSIM at 352 x 352.
     groups, min_per_group : a group for each image (see `paring.images.groups.groups_of`) and how
         many images of each must stay.

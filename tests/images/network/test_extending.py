@@ -13,10 +13,10 @@ import paring
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.extending import EDGES, OldRun, _join, extend
-from paring.images.network import similarity_network
-from paring.images.network_cut import keep_representatives
-from paring.images.network_result import NetworkCut
+from paring.images.network.cut import keep_representatives
+from paring.images.network.extending import EDGES, OldRun, _join, extend
+from paring.images.network.graph import similarity_network
+from paring.images.network.result import NetworkCut
 from paring.images.similarity.opening import Comparing
 from paring.images.similarity.tiles import Engine
 

@@ -14,9 +14,9 @@ import paring
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.community import find_communities, share_up
-from paring.images.network import modularity, similarity_network
-from paring.images.network_cut import keep_representatives
+from paring.images.network.community import find_communities, share_up
+from paring.images.network.cut import keep_representatives
+from paring.images.network.graph import modularity, similarity_network
 from paring.images.similarity import similar_pairs
 from paring.images.similarity.opening import Comparing
 from similarity_oracle import all_similarities, write_images

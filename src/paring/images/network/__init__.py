@@ -1,0 +1,1 @@
+"""Similarity networks of images: communities, representatives, and the threshold (PRIME)."""
