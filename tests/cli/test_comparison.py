@@ -86,18 +86,18 @@ def test_long_work_is_kept_and_that_is_said(
 ) -> None:
     monkeypatch.setattr(comparison, "_WORTH_KEEPING", -1)
     with pytest.raises(KeyError), kept_work(tmp_path / "run") as folder:
-        (folder / "work.json").write_text("{}")
+        (folder / "paring-work.json").write_text("{}")
         raise KeyError
-    assert (tmp_path / ".run.work" / "work.json").is_file()
+    assert (tmp_path / ".run.work" / "paring-work.json").is_file()
     assert "the same command goes on from there" in capsys.readouterr().err
 
 
 def test_work_that_was_there_before_is_kept_however_soon_it_fails(tmp_path: Path) -> None:
     (tmp_path / ".run.work").mkdir()
-    (tmp_path / ".run.work" / "work.json").write_text("{}")
+    (tmp_path / ".run.work" / "paring-work.json").write_text("{}")
     with pytest.raises(KeyError), kept_work(tmp_path / "run"):
         raise KeyError
-    assert (tmp_path / ".run.work" / "work.json").is_file()
+    assert (tmp_path / ".run.work" / "paring-work.json").is_file()
 
 
 def test_two_runs_do_not_share_a_working_folder(tmp_path: Path) -> None:
@@ -343,6 +343,7 @@ def find_slowly(*given, **options):
     return find(*given, **options)
 decoding.read_grey, Engine.find = read_slowly, find_slowly
 opening._A_PAIR = 2**60  # tiles of 256
+opening._BETWEEN_NOTES = 0.0
 from paring.cli.main import main
 sys.argv = ["paring", *sys.argv[3:]]
 main()
@@ -458,3 +459,16 @@ def test_a_killed_command_goes_on_from_the_pairs_that_were_found(
     assert not (tmp_path / ".run.work").exists()
     listed = pl.read_csv(tmp_path / "run" / "leaks.csv")
     assert listed.select("train_file", "test_file").rows() == [("004.png", "004.png")]
+
+
+def test_the_next_run_clears_away_what_a_killed_one_had_half_made(
+    stopped: Callable[..., subprocess.CompletedProcess[str]],
+    paring_command: Paring,
+    frames: Path,
+    tmp_path: Path,
+) -> None:
+    words = (*COMMAND, "--rate", 0.5, "-o", "run")
+    stopped(signal.SIGKILL, "read", 0.3, lambda: n_done(tmp_path) >= 2, *words)
+    assert len(list(tmp_path.glob(".run.????????"))) == 1
+    assert paring_command(*words).returncode == 0
+    assert names(tmp_path) == ["frames", "run"]

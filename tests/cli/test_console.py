@@ -1,7 +1,10 @@
 import io
+import math
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 import paring
@@ -115,3 +118,16 @@ def test_bars_go_away_though_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> 
         assert bars._bars.live.is_started
         raise RuntimeError
     assert not bars._bars.live.is_started
+
+
+@given(st.floats(-1, 1))
+def test_a_similarity_is_rounded_down_and_only_1_is_shown_as_1(value: float) -> None:
+    for text in (console.similar(value), console.similar(value, bare=True)):
+        assert value - 1e-4 <= float(text) <= value
+        assert (float(text) == 1) == (value == 1)
+        assert not text.startswith("-0.0000")
+
+
+def test_a_threshold_that_is_no_similarity_is_shown_as_it_is() -> None:
+    shown = [console.similar(value, bare=True) for value in (0, -0.0, 1, 2.5, -1e300, math.inf)]
+    assert shown == ["0", "0", "1", "2.5", "-1e+300", "inf"]

@@ -2,8 +2,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 import paring
 from commands import Paring
@@ -137,7 +139,7 @@ def test_broken_images_are_left_out_on_request_and_named(paring_here: Paring, se
     ("arguments", "message"),
     [
         (("train", "gone"), "gone: no such file or folder"),
-        (("empty", "test"), "empty: not recognised"),
+        (("empty", "test"), "empty: holds no images and no annotations"),
         (("train", "test", "--threshold", "nan"), "must be a number, not nan"),
         (("train", "test", "--memory", "1 apple"), "is no size"),
         (("train", "test", "--format", "coco"), "train"),
@@ -162,3 +164,26 @@ def test_a_run_cannot_replace_what_it_compares(paring_here: Paring, sets: Path) 
     done = paring_here("images", "leaks", "train", "test", "-o", "test", "--overwrite")
     assert done.returncode == 2
     assert (sets / "test" / "000021.jpg").is_file()
+
+
+def test_pairs_keep_no_images_so_there_is_nothing_to_link(paring_here: Paring, sets: Path) -> None:
+    done = paring_here(*COMMAND, "--link", "kept")
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+    assert "--link" not in paring_here("images", "leaks", "--help").stdout
+    assert "--link" in paring_here("images", "similarity", "--help").stdout
+
+
+def test_what_is_all_but_the_same_is_not_shown_as_the_same(paring_here: Paring, sets: Path) -> None:
+    picture = np.array(Image.open(sets / "train" / "000003.jpg").resize((32, 32)))
+    Image.fromarray(picture).save(sets / "train" / "x.png")
+    picture[0, 0] ^= 4
+    Image.fromarray(picture).save(sets / "test" / "x.png")
+    done = paring_here(*COMMAND, "--threshold", 0.9999999)
+    assert done.stdout.startswith("none of 21 test images is 0.9999999 or more similar")
+    done = paring_here(*COMMAND, "--overwrite", "--threshold", 0.9999)
+    value = pl.read_csv(sets / "run" / "leaks.csv")["similarity"].item()
+    shown = done.stdout.splitlines()[-1].split()[1]
+    assert 0.99995 < value < 1
+    assert shown == str(value)[: len(shown)]
+    assert 0.9999 < float(shown) < 1

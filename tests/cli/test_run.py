@@ -10,6 +10,7 @@ from PIL import Image
 
 import factory
 from commands import Paring
+from paring.cli import images, run
 from paring.cli.options import FormatName, Source
 from paring.cli.run import new_run, peak_memory, read_source, versions
 from paring.errors import InputError
@@ -160,3 +161,52 @@ def test_a_cut_of_a_video_lists_the_frames_that_stay_and_links_them(
     assert (tmp_path / "run" / "kept.txt").read_text().split() == names
     assert len(list((tmp_path / "kept").glob("x_*.png"))) == 2
     assert paring_command("inspect", "clips", "--frame-step", "0").returncode == 2
+
+
+def test_links_that_cannot_be_made_leave_the_run_and_that_is_said(
+    paring_here: Paring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    monkeypatch.setattr(run, "place_images", full)
+    done = paring_here("images", "random", ".", "--count", 1, "-o", "q1", "--link", "kept")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the run is in q1; the links could not be made: kept: ")
+    assert "No space left" in done.stderr
+    assert (tmp_path / "q1" / "run.json").is_file()
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("place", ["file/kept", "file/deep/kept", "gone/kept"])
+def test_a_place_for_links_that_cannot_be_written_is_refused_before_the_work(
+    paring_here: Paring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    (tmp_path / "gone").symlink_to("nowhere")
+    monkeypatch.setattr(images, "keep_random", None)
+    done = paring_here("images", "random", ".", "--count", 1, "-o", "q1", "--link", place)
+    assert done.returncode == 2
+    assert done.stderr == f"error: {place}: the links cannot be written there\n"
+    assert not (tmp_path / "q1").exists()
+
+
+def test_links_go_into_new_folders_in_new_folders(paring_here: Paring, tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    options = ("--count", 1, "-o", "q1", "--link", "new/er/kept")
+    assert paring_here("images", "random", ".", *options).returncode == 0
+    assert (tmp_path / "new" / "er" / "kept" / "a.png").is_symlink()
+
+
+def test_a_link_to_a_run_is_not_replaced(tmp_path: Path) -> None:
+    with new_run(tmp_path / "run", overwrite=False) as made:
+        made.finish()
+    (tmp_path / "link").symlink_to("run")
+    with (
+        pytest.raises(InputError, match="link: is a link, so it is not replaced"),
+        new_run(tmp_path / "link", overwrite=True),
+    ):
+        raise AssertionError
+    assert (tmp_path / "link" / "run.json").is_file()

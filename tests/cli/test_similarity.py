@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -9,6 +10,7 @@ import pytest
 
 import paring
 from commands import Paring
+from paring.cli import similarity
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.images.network.cut import keep_representatives
@@ -237,7 +239,7 @@ def test_groups_keep_their_floor_and_are_told_of(
     groups = strict_json(tmp_path / "run" / "network.json")["groups"]
     assert [group["group"] for group in groups] == list("0123456789")
     assert [group["kept"] for group in groups] == [2] * 10
-    assert "10 groups; 0 keeps fewest, 2 of 4 images" in done.stdout
+    assert "10 groups; 0 keeps the smallest share, 2 of 4 images" in done.stdout
 
 
 def test_names_of_groups_are_not_taken_for_markup(
@@ -246,7 +248,7 @@ def test_names_of_groups_are_not_taken_for_markup(
     lines = "".join(f"{k:06d}.jpg,[red]\n" for k in range(1, 41))
     (tmp_path / "g.csv").write_text("file_name,group\n" + lines)
     done = paring_here(*COMMAND, "frames", "--count", 9, "--groups", "g.csv", "-o", "r", *SMALL)
-    assert "1 group; [red] keeps fewest, 9 of 40 images" in done.stdout
+    assert "1 group; [red] keeps the smallest share, 9 of 40 images" in done.stdout
 
 
 def test_json_output_is_one_object_and_kept_images_are_linked(
@@ -291,11 +293,13 @@ REFUSED = {
     "--rate 0.5 --keep 0": "share to keep must be above 0",
     "--rate 0.5 --size 4": "between 8 and 1024, not 4",
     "--rate 0.5 --groups (": "is no regular expression",
+    "--rate 0.5 --groups (x*)0": "has an empty group for the file name '000001.jpg'",
     "--rate 0.5 --groups x": "does not match the file name '000001.jpg'",
     "--rate 0.5 --groups gone.csv": "gone.csv: cannot be read",
     "--rate 0.5 --min-per-group 2": "needs groups",
     "--rate 0.5 --metric pcc --window gaussian": "PCC has no window",
     "--rate 0.5 --link frames": "frames: exists already",
+    "--rate 0.5 --link frames/000001.jpg/kept": "kept: the links cannot be written there",
     "--rate 0.5 --link run/kept": "cannot lie in the run folder",
     "--rate 0.5 --metric foo": "'foo' is not one of",
     "--rate 0.5 --images gone": "images folder does not exist",
@@ -323,7 +327,10 @@ def test_folders_that_are_not_there_or_empty_are_refused(
     paring_here: Paring, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    for name, said in (("gone", "gone: no such file or folder"), ("empty", "empty: not recog")):
+    for name, said in (
+        ("gone", "gone: no such file or folder"),
+        ("empty", "empty: holds no images and"),
+    ):
         done = paring_here(*COMMAND, name, "--rate", 0.5, "-o", "deep/run")
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: {said}")
@@ -381,3 +388,25 @@ def test_constant_images_have_no_correlation_and_stay(
     done = paring_here(*COMMAND, "frames", "--count", 22, "-o", "s", *SMALL)
     kept = set((tmp_path / "s" / "kept.txt").read_text().split())
     assert len({"flat1.png", "flat2.png"} & kept) == 1  # exact duplicates by SSIM
+
+
+def told(frames: Path, **changes: object) -> list[str]:
+    cut = keep_representatives(frames, rate=0.5, how=Comparing(size=32))
+    return list(similarity._sentences(replace(cut, **changes)))
+
+
+def test_the_group_of_which_the_smallest_share_stays_is_named(frames: Path) -> None:
+    columns = ("group", "images", "kept")
+    rows = [("a", 2, 1), ("b", 10, 2), ("c", 100, 20), ("d", 1, 1)]
+    groups = pl.DataFrame(rows, schema=columns, orient="row")
+    assert "4 groups; c keeps the smallest share, 20 of 100 images" in told(frames, groups=groups)
+
+
+def test_only_what_is_the_same_is_shown_as_1(frames: Path) -> None:
+    covered = {"dropped": 3, "median": 0.9999999, "min": 0.99996, "not comparable": 1}
+    edges, dropped, alone = told(frames, coverage=covered, threshold=0.999999)
+    assert "at a similarity of 0.999999 or more" in edges
+    assert "are 0.9999999 similar to a kept one in the median, 0.99996 at worst" in dropped
+    assert alone == "1 dropped image without a correlation to any kept one"
+    covered |= {"median": 1.0, "min": 1.0}
+    assert "are 1.000 similar to a kept one" in told(frames, coverage=covered)[1]

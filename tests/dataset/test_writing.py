@@ -1,4 +1,9 @@
 import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +13,7 @@ import pytest
 import factory
 import paring
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside, place_images, placed
+from paring.dataset.writing import beside, clear_abandoned, place_images, placed
 from paring.errors import InputError
 from videos import number_of, video
 
@@ -37,7 +42,7 @@ def test_what_is_there_is_replaced_only_when_allowed(tmp_path: Path, folder: boo
 
     target = tmp_path / "t"
     make(target, "old")
-    with pytest.raises(InputError, match="exists already"), beside(target):
+    with pytest.raises(InputError, match=r"overwrite it \(--overwrite\)"), beside(target):
         pass
     with pytest.raises(RuntimeError), beside(target, overwrite=True) as fresh:
         make(fresh, "new")
@@ -204,3 +209,106 @@ def test_frames_are_called_as_the_pictures_that_they_became(tmp_path: Path) -> N
     assert after.image_root == tmp_path / "out"
     assert number_of(after.read_image(2)) == 1
     assert placed(data, tmp_path / "out", "none") is data
+
+
+# -- what killed processes leave ---------------------------------------------------------------
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from paring.dataset.writing import beside
+with beside(Path(sys.argv[1])) as fresh:
+    fresh.mkdir()
+    (fresh / "half").touch()
+    os._exit(9)
+"""
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """The room that a killed process left of ``run``, a minute ago."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "run")], check=False)
+    (room,) = tmp_path.iterdir()
+    return aged(room)
+
+
+def aged(path: Path) -> Path:
+    os.utime(path, (time.time() - 60,) * 2)
+    return path
+
+
+def test_what_a_killed_process_left_is_cleared(left: Path, tmp_path: Path) -> None:
+    assert (left / "run" / "half").is_file()
+    clear_abandoned(tmp_path / "run", before=time.time())
+    assert os.listdir(tmp_path) == []
+
+
+def add(*names: str) -> Callable[[Path], object]:
+    return lambda room: [(room / name).mkdir() for name in names]
+
+
+SPARED: dict[str, Callable[[Path], object]] = {
+    "one beside the target": add("run.replaced"),
+    "a target of another name": lambda room: (room / "run").rename(room / "ran"),
+    "no target": lambda room: shutil.rmtree(room / "run"),
+    "a file": lambda room: (shutil.rmtree(room / "run"), (room / "run").touch()),
+    "a link": lambda room: (
+        (room / "run").rename(room.parent / "elsewhere"),
+        (room / "run").symlink_to(room.parent / "elsewhere"),
+    ),
+    "a room that others may enter": lambda room: room.chmod(0o755),
+}
+
+
+@pytest.mark.parametrize("what", SPARED)
+def test_what_no_killed_process_can_have_left_is_spared(
+    left: Path, tmp_path: Path, what: str
+) -> None:
+    SPARED[what](left)
+    aged(left)
+    before = sorted(tmp_path.rglob("*"))
+    clear_abandoned(tmp_path / "run", before=time.time())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "name", [".run.work", ".run.abcdefg", ".run.abcdefghi", ".run.ABCDEFGH", "run.abcdefgh"]
+)
+def test_folders_of_other_names_are_spared(left: Path, tmp_path: Path, name: str) -> None:
+    left.rename(tmp_path / name)
+    clear_abandoned(tmp_path / "run", before=time.time())
+    assert (tmp_path / name / "run" / "half").is_file()
+
+
+def test_a_link_in_the_place_of_a_room_is_spared(left: Path, tmp_path: Path) -> None:
+    left.rename(tmp_path / "mine")
+    left.symlink_to("mine")
+    clear_abandoned(tmp_path / "run", before=time.time())
+    assert (tmp_path / "mine" / "run" / "half").is_file()
+    assert left.is_symlink()
+
+
+def test_names_alike_in_their_first_letters_are_told_apart(tmp_path: Path) -> None:
+    long, other = (tmp_path / ("x" * 40 + end) for end in ("-one", "-two"))
+    subprocess.run([sys.executable, "-c", KILLED, str(long)], check=False)
+    (room,) = tmp_path.iterdir()
+    aged(room)
+    clear_abandoned(other, before=time.time())
+    assert room.is_dir()
+    clear_abandoned(long, before=time.time())
+    assert not room.exists()
+
+
+def test_the_room_of_a_process_that_lives_is_spared_however_old(tmp_path: Path) -> None:
+    with beside(tmp_path / "run") as fresh:
+        fresh.mkdir()
+        aged(fresh.parent)
+        clear_abandoned(tmp_path / "run", before=time.time())
+        assert fresh.is_dir()
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_room_younger_than_asked_is_spared(left: Path, tmp_path: Path) -> None:
+    clear_abandoned(tmp_path / "run", before=time.time() - 120)
+    assert left.is_dir()
+    clear_abandoned(tmp_path / "nowhere" / "run", before=time.time())

@@ -69,7 +69,11 @@ def test_a_pattern_gives_its_first_bracket_or_all_it_finds() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "says"),
-    [("(", "no regular expression"), ("[123]", "does not match .*4.jpg"), ("(9)?", "not match")],
+    [
+        ("(", "no regular expression"),
+        ("[123]", "does not match .*4.jpg"),
+        ("(9)?", "empty group for .*1.jpg"),
+    ],
 )
 def test_a_pattern_that_gives_no_group_is_refused(pattern: str, says: str) -> None:
     with pytest.raises(InputError, match=says):

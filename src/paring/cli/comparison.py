@@ -20,12 +20,14 @@ from paring.cli.run import carry_out_said, read_source, reading_of
 from paring.dataset.formats import carry_out
 from paring.dataset.reading import Fault, Progress, Reading
 from paring.dataset.table import Dataset
+from paring.dataset.writing import clear_abandoned
 from paring.errors import InputError
 from paring.images.similarity.opening import Comparing
 from paring.images.similarity.work import locked
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _WORTH_KEEPING = 20.0  # seconds of work
+_STARTED = time.time()  # of this process, or a little after
 _IMAGE = "unusable image"  # how readers call the fault of one
 
 
@@ -157,13 +159,15 @@ def kept_work(output: Path) -> Iterator[Path]:
     """A folder beside a run's for what long work has done so far.
 
     It goes when the work succeeds, or stops within seconds; otherwise it stays, and the same
-    command goes on from there. One run at a time can hold it.
+    command goes on from there. One run at a time can hold it. What a run of that name had half
+    made when it was killed is cleared away.
     """
     output = output.absolute()
     folder = output.with_name(f".{output.name}.work")
     was_there = folder.exists()
     started = time.monotonic()
     with locked(folder):
+        clear_abandoned(output, before=_STARTED)
         try:
             yield folder
         except BaseException:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 import polars as pl
@@ -97,6 +98,22 @@ def count(number: int, noun: str) -> str:
     if noun.endswith("y"):
         return f"{number:,} {noun[:-1]}ies"
     return f"{number:,} {noun}{'es' if noun[-1] in 'xs' else 's'}"
+
+
+def similar(value: float, digits: int = 4, *, bare: bool = False) -> str:
+    """A similarity or threshold, rounded down, with more digits near 1: only 1 is shown as 1.
+
+    With `bare`, zeros at the end are left out.
+
+    >>> similar(0.98767), similar(0.99999876), similar(1), similar(0.95, bare=True)
+    ('0.9876', '0.999998', '1.0000', '0.95')
+    """
+    if abs(value) >= 1 or math.isnan(value):
+        return f"{value:g}" if bare else f"{value:.{digits}f}"
+    exact = Decimal(repr(float(value)))
+    step = Decimal(1).scaleb(-max(digits, -(1 - exact).adjusted()))
+    text = f"{exact.quantize(step, ROUND_FLOOR) + 0:f}"
+    return text.rstrip("0").rstrip(".") if bare else text
 
 
 def show_cut(before: Summary, after: Summary, losses: pl.DataFrame) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from paring.cli import console, leaks, similarity
 from paring.cli.options import Output, Selection, Source, cores, shares
-from paring.cli.run import new_run, read_source, write_cut
+from paring.cli.run import guard_output, new_run, read_source, write_cut
 from paring.dataset.reading import Progress
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
@@ -55,6 +55,7 @@ def _run(
     with new_run(output.output, overwrite=output.overwrite) as run:
         with console.bars() as bars:
             data, reading = read_source(source, progress=bars)
+            guard_output(data, output)
             subset, scores = choose(data, bars)
         show = write_cut(run, data, reading, subset, scores, output, force=force)
     show()

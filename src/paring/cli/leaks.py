@@ -11,7 +11,7 @@ from rich.text import Text
 
 from paring.cli import console
 from paring.cli.comparison import Comparison, kept_work, left_out, read_images
-from paring.cli.options import FormatName, Output, Source, shares
+from paring.cli.options import FormatName, Place, Source, shares
 from paring.cli.run import new_run
 from paring.dataset.formats import guard_sources
 from paring.errors import InputError
@@ -25,7 +25,7 @@ def leaks(
     train: Annotated[Path, typer.Argument(help="Training set: annotation file or folder.")],
     test: Annotated[Path, typer.Argument(help="Test set: annotation file or folder.")],
     comparison: Comparison,
-    output: Output,
+    output: Place,
     threshold: Annotated[float, typer.Option(help="Similarity from which a pair leaks.")] = 0.95,
     train_images: Annotated[
         Path | None, typer.Option(help="Folder of the training images, if not in a usual place.")
@@ -92,7 +92,8 @@ def _show(found: Leaks, threshold: float) -> None:
     leaking = found.pairs["test_id"].n_unique()
     words = (
         f"{f'{leaking:,}' if leaking else 'none'} of {console.count(found.n_test, 'test image')} "
-        f"{'are' if leaking > 1 else 'is'} {threshold:g} or more similar to one of "
+        f"{'are' if leaking > 1 else 'is'} "
+        f"{console.similar(threshold, bare=True)} or more similar to one of "
         f"{console.count(found.n_train, 'training image')}"
     )
     console.out.print(Text(words + ".", style="bold"))
@@ -106,7 +107,7 @@ def _show(found: Leaks, threshold: float) -> None:
     for row in found.pairs.head(_SHOWN).iter_rows(named=True):
         table.add_row(
             str(row["cluster"]),
-            f"{row['similarity']:.4f}",
+            console.similar(row["similarity"]),
             Text(row["train_file"]),
             Text(row["test_file"]),
         )

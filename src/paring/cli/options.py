@@ -126,19 +126,25 @@ class Selection:
 
 
 @dataclass
-class Output:
-    """Where the run goes and how it speaks."""
+class Place:
+    """Where a run goes and how it speaks."""
 
     panel: ClassVar[str] = "Run"
 
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run, made anew.")]
-    link: Annotated[
-        Path | None, typer.Option(help="Also link (or copy) the kept images into this folder.")
-    ] = None
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
     ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+
+
+@dataclass
+class Output(Place):
+    """The same of a run that keeps images."""
+
+    link: Annotated[
+        Path | None, typer.Option(help="Also link (or copy) the kept images into this folder.")
+    ] = None
 
 
 def shares(command: Callable[..., None]) -> Callable[..., None]:

@@ -84,6 +84,8 @@ def peak_memory() -> int | None:
 @contextmanager
 def new_run(path: Path, *, overwrite: bool) -> Iterator[Run]:
     """A fresh run folder; it appears when the block succeeds, and not at all otherwise."""
+    if overwrite and path.is_symlink():
+        raise InputError(f"{path}: is a link, so it is not replaced")
     if overwrite and os.path.lexists(path):
         _refuse_foreign(path)
     with beside(path, overwrite=overwrite) as fresh:
@@ -170,6 +172,9 @@ def guard_output(data: Dataset, output: Output) -> None:
         raise InputError(f"{output.link}: the links cannot lie in the run folder")
     if os.path.lexists(output.link):
         raise InputError(f"{output.link}: exists already; choose another name for the links")
+    there = next(folder for folder in output.link.absolute().parents if os.path.lexists(folder))
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise InputError(f"{output.link}: the links cannot be written there")
 
 
 def write_cut(
@@ -221,9 +226,14 @@ def write_cut(
 
     def show() -> None:
         if output.link is not None:
-            with beside(output.link) as fresh:
-                fresh.mkdir()
-                place_images(kept, fresh, "link")
+            try:
+                with beside(output.link) as fresh:
+                    fresh.mkdir()
+                    place_images(kept, fresh, "link")
+            except InputError as error:
+                raise InputError(
+                    f"the run is in {output.output}; the links could not be made: {error}"
+                ) from error
         if output.json:
             console.show_json({"run": str(output.output), **about})
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import polars as pl
 import typer
 from rich.text import Text
 
@@ -22,6 +23,9 @@ from paring.images.network.extending import EDGES, extend
 from paring.images.network.files import image_graph, write_gexf, write_graphml
 from paring.images.network.graph import degrees
 from paring.images.network.result import NetworkCut
+
+_MOST_DRAWN = 500_000
+"""Edges up to which a network is written for programs that draw it (some 2 KB an edge)."""
 
 
 class CommunityName(StrEnum):
@@ -155,12 +159,19 @@ def _write_network(run: Run, cut: NetworkCut) -> None:
         "threshold": cut.threshold,
         **cut.statistics.to_dict(),
         "coverage": cut.coverage,
+        "search": cut.search,
         "points": cut.points,
         "groups": None if cut.groups is None else cut.groups.to_dicts(),
         "community_purity": cut.purity,
     }
     text = json.dumps(about, indent=1, ensure_ascii=False, allow_nan=False)
     (run.folder / "network.json").write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
+    if len(cut.pairs) > _MOST_DRAWN:
+        console.say(
+            f"network.graphml and network.gexf are not written for {len(cut.pairs):,} edges, more "
+            f"than {_MOST_DRAWN:,}; all are in {EDGES}"
+        )
+        return
     names, ids = (cut.data.images[name] for name in ("file_name", "image_id"))
     kept = ids.is_in(cut.subset.kept).to_numpy()[cut.nodes]
     coo = cut.network.tocoo()
@@ -192,22 +203,28 @@ def _sentences(cut: NetworkCut) -> Iterator[str]:
     found, covered = cut.statistics, cut.coverage
     if cut.threshold is not None:
         yield (
-            f"{console.count(found.edges, 'edge')} at a similarity of {cut.threshold:.4g} or more, "
+            f"{console.count(found.edges, 'edge')} at a similarity of "
+            f"{console.similar(cut.threshold, bare=True)} or more, "
             f"{console.count(found.communities, 'community')}, modularity "
             f"{round(found.modularity, 3) + 0.0:.3f}"  # never -0.000
         )
     if "min" not in covered:
         pass  # nothing was dropped, or nothing that can be compared
     elif covered["dropped"] == 1:
-        yield f"the dropped image is {covered['min']:.3f} similar to a kept one"
+        yield f"the dropped image is {console.similar(covered['min'], 3)} similar to a kept one"
     else:
         yield (
-            f"dropped images are {covered['median']:.3f} similar to a kept one in the median, "
-            f"{covered['min']:.3f} at worst"
+            f"dropped images are {console.similar(covered['median'], 3)} similar to a kept one "
+            f"in the median, "
+            f"{console.similar(covered['min'], 3)} at worst"
         )
+    if alone := covered.get("not comparable", 0):
+        yield f"{console.count(alone, 'dropped image')} without a correlation to any kept one"
     if cut.groups is not None and len(cut.groups):
-        least = cut.groups.sort("kept", "group").row(0, named=True)
+        share = pl.col("kept") / pl.col("images")
+        order = cut.groups.sort(share, "images", "group", descending=[False, True, False])
+        least = order.row(0, named=True)
         yield (
-            f"{console.count(len(cut.groups), 'group')}; {least['group']} keeps fewest, "
-            f"{least['kept']:,} of {console.count(least['images'], 'image')}"
+            f"{console.count(len(cut.groups), 'group')}; {least['group']} keeps the smallest "
+            f"share, {least['kept']:,} of {console.count(least['images'], 'image')}"
         )

@@ -1,13 +1,15 @@
-"""Silence: what OpenCV prints about broken files is said by us instead, once and by name."""
+"""Silence: what libraries print about broken files is said by us instead, once and by name."""
 
 from __future__ import annotations
 
+import logging as logs
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-_lock = Lock()
+_lock, _pillow = Lock(), Lock()
 _inside = 0
 _before: int | None = None
 
@@ -34,3 +36,24 @@ def hushed() -> Iterator[None]:
             _inside -= 1
             if not _inside and _before is not None:
                 logging.setLogLevel(_before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Pillow without its warnings, its log and its own limit of size; the caller has our limit.
+
+    All are settings of the whole process: one thread at a time, and for a header's time alone.
+    """
+    from PIL import Image
+
+    log = logs.getLogger("PIL")
+    with _pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level, limit = log.level, Image.MAX_IMAGE_PIXELS
+        log.setLevel(logs.CRITICAL + 1)
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+            log.setLevel(level)

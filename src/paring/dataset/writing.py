@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,13 +33,16 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     if os.path.lexists(path) and not overwrite:
-        raise InputError(f"{path}: exists already; choose another name or allow to overwrite it")
+        raise InputError(
+            f"{path}: exists already; choose another name or allow to overwrite it (--overwrite)"
+        )
     fresh_folders = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        room = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
+        room = Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    held = _hold(room)
     try:
         fresh = room / (path.name or "out")
         yield fresh
@@ -46,9 +51,64 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise InputError(f"{path}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
+        if held is not None:
+            os.close(held)
         for folder in fresh_folders:  # made for a target that did not come to be
             with suppress(OSError):
                 folder.rmdir()
+
+
+def clear_abandoned(path: Path, *, before: float) -> None:
+    """Remove what `beside` left of a folder at a path when its process was killed.
+
+    A room goes only if it has such a name, is a folder of ours that nobody else may enter, was last
+    changed `before` (seconds since the epoch), holds one folder called as the target and nothing
+    else, and is held by no process. Where the system cannot tell the last, nothing goes.
+    """
+    name = re.compile(re.escape(_prefix(path)) + "[a-z0-9_]{8}")
+    try:
+        siblings = [entry for entry in os.scandir(path.parent) if name.fullmatch(entry.name)]
+    except OSError:
+        return
+    for room in siblings:
+        held = None
+        try:
+            state = room.stat(follow_symlinks=False)
+            ours = stat.S_ISDIR(state.st_mode) and stat.S_IMODE(state.st_mode) == 0o700
+            if not ours or state.st_uid != os.getuid() or state.st_mtime >= before:
+                continue
+            held = _hold(room.path)
+            with os.scandir(room.path) as entries:
+                alone = [(e.name, e.is_dir(follow_symlinks=False)) for e in entries]
+            if held is not None and alone == [(path.name, True)]:
+                shutil.rmtree(room.path, ignore_errors=True)
+        except OSError:
+            continue  # another process was faster
+        finally:
+            if held is not None:
+                os.close(held)
+
+
+def _prefix(path: Path) -> str:
+    """How the hidden folders begin in which a target is made."""
+    return f".{path.name[:40]}."
+
+
+def _hold(room: str | Path) -> int | None:
+    """Hold a folder until the number given is closed; None where another does, or none can."""
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return None
+    held = None
+    try:
+        held = os.open(room, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if held is not None:
+            os.close(held)
+        return None
+    return held
 
 
 def _put(fresh: Path, path: Path, aside: Path | None) -> None:

@@ -117,9 +117,11 @@ def _from_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = []
     for name in names:
         match = compiled.search(name)
-        group = None if match is None else match.group(1 if compiled.groups else 0)
-        if not group:
+        if match is None:
             raise InputError(f"groups {pattern!r}: does not match the file name {name!r}")
+        group = match.group(1 if compiled.groups else 0)
+        if not group:
+            raise InputError(f"groups {pattern!r}: has an empty group for the file name {name!r}")
         found.append(group)
     return found
 

@@ -66,6 +66,15 @@ def test_a_path_that_is_not_there_is_said_so(tmp_path: Path) -> None:
             look(tmp_path / "gone")
 
 
+def test_an_empty_folder_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / ".hidden").touch()
+    with pytest.raises(InputError, match=r": holds no images and no annotations$"):
+        paring.read(tmp_path)
+    (tmp_path / "notes.md").touch()
+    with pytest.raises(InputError, match="not recognised as a data set"):
+        paring.read(tmp_path)
+
+
 def test_the_command_line_knows_every_format() -> None:
     from paring.cli.options import FormatName
 

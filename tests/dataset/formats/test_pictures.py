@@ -1,4 +1,5 @@
 import os
+import struct
 from pathlib import Path
 
 import cv2
@@ -135,3 +136,35 @@ def test_a_file_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_names_that_lead_out_of_a_folder_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="leads out of the folder"):
         inside(name)
+
+
+def test_broken_headers_are_read_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 270, 2, 99_999, 99_999)
+    Image.new("RGB", (7, 5)).save(tmp_path / "x.jpg", exif=exif)
+    with (
+        pytest.warns(UserWarning, match="Tag data larger|Corrupt EXIF"),
+        Image.open(tmp_path / "x.jpg") as picture,
+    ):
+        picture.getexif().get(274)
+    Image.new("RGB", (7, 5)).save(tmp_path / "x.tif")
+    tags = bytearray((tmp_path / "x.tif").read_bytes())
+    at = tags.index(struct.pack("<HH", 277, 3))  # samples of a pixel: more than there can be
+    tags[at + 8 : at + 10] = b"\xff\xff"
+    (tmp_path / "x.tif").write_bytes(tags)
+    assert size_of(tmp_path / "x.jpg") == (7, 5)
+    with pytest.raises(InputError, match=r"x\.tif: the image cannot be read"):
+        size_of(tmp_path / "x.tif")
+    assert (caplog.records, capsys.readouterr().err) == ([], "")
+    with pytest.raises(OSError, match="cannot identify"):
+        Image.open(tmp_path / "x.tif")
+    assert [record.name for record in caplog.records] == ["PIL.TiffImagePlugin"]
+
+
+def test_more_pixels_than_pillow_would_take_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert size_of(save(tmp_path / "x.png", 40, 30)) == (40, 30)
+    assert Image.MAX_IMAGE_PIXELS == 10

@@ -25,7 +25,8 @@ def opened_of(matrix: np.ndarray, category: list[int] | None = None) -> Opened:
     n = len(matrix)
     data = squares(category or [1] * n)
     readable = ~np.isnan(np.diag(matrix))
-    return Opened(data, DenseSimilarities(matrix), readable, {}, 255.0)
+    grey = np.where(readable, 1.0, np.nan)
+    return Opened(data, DenseSimilarities(matrix), readable, {}, 255.0, grey, grey)
 
 
 def searched(opened: Opened, wanted: int) -> tuple[np.ndarray, Partition]:

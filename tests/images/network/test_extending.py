@@ -350,7 +350,18 @@ def test_images_that_have_changed_since_are_refused(drawn: Path, tmp_path: Path)
     old = old_run(images, tmp_path / "run")
     changed = sorted(by_names(old))[0][0]
     shutil.copy(drawn / "images" / "000040.jpg", images / changed)
-    with pytest.raises(InputError, match=rf"{changed} .* is not the image any more"):
+    with pytest.raises(InputError, match=rf"{changed} is not the image any more"):
+        extend(tmp_path / "run", images, how=HOW)
+
+
+def test_images_without_an_edge_that_have_changed_are_refused_too(
+    drawn: Path, tmp_path: Path
+) -> None:
+    images = place(drawn, tmp_path / "images", range(1, 28))
+    old = old_run(images, tmp_path / "run")
+    alone = old.scores.frame.filter(pl.col("degree") == 0)["file_name"][0]
+    shutil.copy(drawn / "images" / "000040.jpg", images / alone)
+    with pytest.raises(InputError, match=rf"{alone} is not the image any more"):
         extend(tmp_path / "run", images, how=HOW)
 
 
@@ -473,5 +484,5 @@ def test_edges_and_scores_that_say_something_else_are_refused(small_run: Path) -
     edges.write_parquet(small_run / EDGES)
     data = paring.scenes(11, seed=1)
     paring.images.count_scores(data).save(small_run / "scores.parquet")
-    with pytest.raises(InputError, match="its scores name no communities"):
+    with pytest.raises(InputError, match="its scores lack communities"):
         OldRun.load(small_run)

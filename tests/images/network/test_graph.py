@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 
 import networkx as nx
 import numpy as np
@@ -202,3 +203,24 @@ def test_a_complete_network_has_paths_of_one_and_clustering_of_one() -> None:
 def test_labels_of_another_length_are_refused() -> None:
     with pytest.raises(ValueError, match="3 nodes need as many labels, not 2"):
         network_statistics(of_edges([], 3), np.zeros(2, dtype=np.int64))
+
+
+def test_a_clique_among_many_lonely_nodes_takes_no_table_of_all_by_all() -> None:
+    n = 60_000
+    one, other = np.triu_indices(600, 1)
+    network = similarity_network(one, other, n)
+    tracemalloc.start()
+    found = network_statistics(network, np.arange(n), sample=64)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < n * n // 8
+    assert found.average_clustering_of_degree_2_up == 1
+    assert (found.diameter, found.average_path_length) in {(1, 1.0), (None, None)}
+
+
+def test_paths_along_a_chain_are_counted() -> None:
+    n = 1_200
+    network = similarity_network(np.arange(n - 1), np.arange(1, n), n)
+    found = network_statistics(network, np.zeros(n, np.int64))
+    assert found.diameter == n - 1
+    assert found.average_path_length == pytest.approx((n + 1) / 3)

@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
+import polars as pl
 import pytest
 
 import paring
@@ -10,6 +12,7 @@ from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.images.network.cut import keep_representatives
 from paring.images.network.result import NetworkCut
+from paring.images.selection import keep_top
 from paring.images.similarity.opening import Comparing
 
 SMALL = Comparing(size=32, workers=2)
@@ -99,3 +102,17 @@ def test_groups_are_told_with_how_far_communities_agree_with_them(data, cut) -> 
     ]
     assert cut.purity == pytest.approx(sum(most) / len(data))
     assert keep_representatives(data, rate=0.6, how=SMALL).groups is None
+
+
+def test_no_image_that_goes_scores_above_one_that_stays(tmp_path: Path) -> None:
+    # an image and its negative: their similarity is below 0
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 256, (16, 16)).astype(np.uint8)
+    for k in range(6):
+        cv2.imwrite(str(tmp_path / f"{k}.png"), one if k < 5 else 255 - one)
+    cut = keep_representatives(tmp_path, threshold=-1.0, how=Comparing(size=16, workers=1))
+    frame = cut.scores.frame.with_columns(kept=pl.col("image_id").is_in(cut.subset.kept))
+    assert frame["similarity"].min() < 0
+    assert frame.filter(~pl.col("kept"))["score"].max() <= 1
+    again = keep_top(cut.scores, count=len(cut.subset.kept))
+    assert again.kept == cut.subset.kept

@@ -8,7 +8,17 @@ import pytest
 from dense_similarities import DenseSimilarities, random_matrix
 from paring.errors import InputError
 from paring.images.network.community import share_up
-from paring.images.network.search import Edges, Partition, Rule, ThresholdSearch, partition
+from paring.images.network.search import (
+    Edges,
+    Partition,
+    Rule,
+    ThresholdSearch,
+    _rate,
+    partition,
+)
+from paring.images.selection import kept_count
+from paring.images.similarity.measures import Progress, TooManyPairs
+from paring.images.similarity.tiles import Found
 
 LOWEST = -1.0
 
@@ -121,7 +131,7 @@ def test_the_floor_sinks_no_deeper_than_the_walk_around_the_answer() -> None:
 
 
 def named_count(error: BaseException) -> tuple[float, int]:
-    match = re.search(r"at most a rate of ([\d.]+) can be reached \(([\d,]+) kept\)", str(error))
+    match = re.search(r"rate (?:of|found is) ([\d.]+)[^(]*\(([\d,]+) kept\)", str(error))
     assert match is not None
     return float(match[1]), int(match[2].replace(",", ""))
 
@@ -150,7 +160,7 @@ def test_images_that_nothing_can_be_compared_with_count_in_what_can_be_reached()
     with pytest.raises(InputError, match=r"\(6 kept\)"):
         search_of(matrix, Rule()).keeping(3)
     assert search_of(matrix, Rule()).keeping(6).n_kept == 6
-    with pytest.raises(InputError, match=r"a rate of 0 can be reached \(12 kept\)"):
+    with pytest.raises(InputError, match=r"largest rate found is 0 \(12 kept\)"):
         search_of(np.full((12, 12), np.nan), Rule()).keeping(3)
 
 
@@ -219,3 +229,39 @@ def test_points_tell_of_every_threshold_tried_the_highest_first() -> None:
         assert point["rate"] == pytest.approx(1 - part.n_kept / 40)
         assert point["edges"] == (matrix[np.triu_indices(40, 1)] >= part.threshold).sum()
         assert point["communities"] == len(set(part.labels.tolist()))
+
+
+class Tight(DenseSimilarities):
+    """Refuses to hold more than some pairs."""
+
+    most = 0
+
+    def pairs(self, low: float, *, progress: Progress | None = None) -> Found:
+        found = super().pairs(low, progress=progress)
+        if len(found.value) > self.most:
+            raise TooManyPairs("too many")
+        return found
+
+
+def test_a_floor_that_memory_forbids_is_approached_from_above() -> None:
+    # all images are close: the first guess of a floor may take in far more than is needed
+    rng = np.random.default_rng(0)
+    n = 60
+    matrix = 0.999 + 0.001 * rng.random((n, n))
+    matrix = np.triu(matrix, 1) + np.triu(matrix, 1).T + np.eye(n)
+    free = search_of(matrix, Rule()).keeping(30)
+    measures = Tight(matrix)
+    measures.most = 2 * free.network.nnz // 2
+    tight = ThresholdSearch(measures, np.arange(n), Rule())
+    assert tight.keeping(30).n_kept == free.n_kept
+    measures.most = 3
+    with pytest.raises(TooManyPairs):
+        ThresholdSearch(measures, np.arange(n), Rule()).keeping(30)
+
+
+@pytest.mark.parametrize(
+    ("dropped", "n"), [(0, 7), (33, 37), (27, 37), (9, 10), (1, 3), (999, 1000)]
+)
+def test_a_rate_in_words_drops_the_number_it_stands_for(dropped: int, n: int) -> None:
+    rate = _rate(dropped, n)
+    assert n - kept_count(n, rate=float(rate)) == dropped

@@ -94,8 +94,8 @@ def test_only_wanted_pairs_are_given(new_from: int, which: Which) -> None:
 def test_more_pairs_than_memory_holds_are_refused_with_a_way_out() -> None:
     engine = engine_of(np.tile(bursts(1), (40, 1)))
     with pytest.raises(InputError, match=r"similarity of 0.5 .* at least 780 pairs .* threshold"):
-        measures_of(engine, memory=48 * 779).pairs(0.5)
-    measures = measures_of(engine, memory=48 * 780)
+        measures_of(engine, memory=200 * 779).pairs(0.5)
+    measures = measures_of(engine, memory=200 * 780)
     assert len(measures.pairs(0.5).value) == 780  # 40 * 39 / 2
 
 
@@ -110,13 +110,13 @@ def test_only_pairs_above_the_threshold_count_against_memory(block: int) -> None
     assert measures_of(engine, block=block).pairs(0.4).value.tolist() == [v for *_, v in expected]
     held = sum(len(found.value) for found in candidates(engine, 0.4, block))
     assert held > 1.5 * len(expected)
-    tight = measures_of(engine, block=block, memory=48 * len(expected))
+    tight = measures_of(engine, block=block, memory=200 * len(expected))
     assert rows_and_values(tight.pairs(0.4), -2) == expected
-    sinking = measures_of(engine, block=block, memory=48 * len(expected))
+    sinking = measures_of(engine, block=block, memory=200 * len(expected))
     for low in (0.9, 0.7, 0.4, 0.5, 0.4):
         assert rows_and_values(sinking.pairs(low), -2) == [p for p in expected if p[2] >= low]
     with pytest.raises(InputError, match="pairs to hold"):
-        measures_of(engine, block=block, memory=48 * len(expected) - 1).pairs(0.4)
+        measures_of(engine, block=block, memory=200 * len(expected) - 1).pairs(0.4)
 
 
 def candidates(engine: Engine, low: float, block: int) -> list[Found]:
@@ -274,7 +274,7 @@ def test_only_tiles_that_were_stopped_are_computed(tmp_path, monkeypatch) -> Non
     with pytest.raises(KeyboardInterrupt):
         measures.pairs(0.7, progress=stop)
     done = {path.name for path in tmp_path.glob("*.npz")}
-    tiles = {f"ssim-255.0-{tile.name}.npz" for tile in measures._tiles}
+    tiles = {f"ssim-255.0-{engine.store.mark()}-pairs-{tile.name}.npz" for tile in measures._tiles}
     assert set() < done < tiles
     computed: list[str] = []
     find = Engine.find
@@ -283,7 +283,9 @@ def test_only_tiles_that_were_stopped_are_computed(tmp_path, monkeypatch) -> Non
     )
     again = measures_of(engine, work=Work(tmp_path, {})).pairs(0.7)
     assert rows_and_values(again, -2) == expected
-    assert {f"ssim-255.0-{name}.npz" for name in computed} == tiles - done
+    assert {
+        f"ssim-255.0-{engine.store.mark()}-pairs-{name}.npz" for name in computed
+    } == tiles - done
 
 
 def test_work_sinks_from_where_it_was_left(tmp_path) -> None:

@@ -73,7 +73,7 @@ def brute_force(pixels: NDArray, metric: Metric, span: float, low: float) -> lis
             for span in (0, -1.0, 1e-7, 1e200, float("inf"), float("nan"))
         ),
         ({"workers": 0}, "there must be at least one worker, not 0"),
-        ({"memory": 255 * MIB}, "255 MiB of memory are too few; give at least 256"),
+        ({"memory": 255 * MIB}, "255 MiB of memory are too few; give at least 256 MiB"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_one_sentence(options: dict, sentence: str) -> None:
@@ -250,7 +250,7 @@ def test_a_set_without_a_readable_image_is_refused(on_error: str, tmp_path: Path
     data = pictures(tmp_path)
     spoil(data, *range(12))
     expected = {
-        "skip": "none of the 12 images can be read",
+        "skip": "no image can be read; the first of 12: .*000.png: is empty",
         "refuse": "000.png: is empty .*; 11 more cannot be read",
     }
     with pytest.raises(InputError, match=expected[on_error]):
@@ -430,3 +430,38 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(InputError, match="holds something else"):
         open_small(data, folder=data.image_root)
     assert {path: path.read_bytes() for path in data.image_root.iterdir()} == before
+
+
+def test_pairs_of_images_that_became_readable_are_found_also_where_the_reading_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, work = pictures(tmp_path / "images"), tmp_path / "work"
+    whole = open_images(data, Comparing(size=16, workers=1)).measures.pairs(-1.0)
+
+    decode = opening.decode
+
+    def unreadable(*rows: int) -> None:
+        def decode_but(data, size, put, *, rows: np.ndarray, workers, progress=None):
+            left = np.setdiff1d(rows, gone)
+            bad = decode(data, size, put, rows=left, workers=workers, progress=progress)
+            return bad | dict.fromkeys(np.intersect1d(rows, gone).tolist(), "is busy")
+
+        gone = np.array(rows)
+        monkeypatch.setattr(opening, "decode", decode_but)
+
+    unreadable(0, 4)
+    first = open_images(data, Comparing(size=16, workers=1, on_error="skip"), folder=work)
+    assert len(first.measures.pairs(-1.0).value) < len(whole.value)
+    del first
+    unreadable()
+
+    def stopped(data, size, put, **options):
+        decode(data, size, put, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "decode", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        open_images(data, Comparing(size=16, workers=1), folder=work)
+    unreadable()
+    again = open_images(data, Comparing(size=16, workers=1), folder=work).measures.pairs(-1.0)
+    assert again.value.tolist() == whole.value.tolist()

@@ -80,6 +80,15 @@ def half_full(folder: Path, images: NDArray) -> None:
     store = PixelStore(len(images), size=8, bits=8, folder=folder)
     for row in (0, 2):
         store.put(row, images[row])
+    store.note()
+
+
+def test_what_was_not_noted_is_not_believed(tmp_path: Path) -> None:
+    store = PixelStore(2, size=8, bits=8, folder=tmp_path)
+    store.put(0, drawn(2)[0])
+    assert PixelStore(2, size=8, bits=8, folder=tmp_path).missing().tolist() == [0, 1]
+    store.note()
+    assert PixelStore(2, size=8, bits=8, folder=tmp_path).missing().tolist() == [1]
 
 
 def test_a_later_store_takes_up_what_an_earlier_one_left(tmp_path: Path) -> None:

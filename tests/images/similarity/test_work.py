@@ -72,22 +72,6 @@ def test_damaged_pairs_are_never_believed(tmp_path: Path) -> None:
         assert found is None or contents(found) == contents(FOUND)
 
 
-def test_forgotten_pairs_are_gone_and_nothing_else(tmp_path: Path) -> None:
-    work = Work(tmp_path, {})
-    work.save("ssim", TILE, FOUND)
-    (tmp_path / "pixels.npy").touch()
-    work.forget_pairs()
-    assert work.load("ssim", TILE) is None
-    assert (tmp_path / "pixels.npy").exists()
-
-
-def test_work_that_is_done_leaves_nothing(tmp_path: Path) -> None:
-    work = Work(tmp_path / "work", {})
-    work.save("ssim", TILE, FOUND)
-    work.remove()
-    assert not (tmp_path / "work").exists()
-
-
 # -- whose folder it is ------------------------------------------------------------------------
 
 
@@ -103,7 +87,7 @@ def test_another_key_clears_the_folder(key: dict, tmp_path: Path) -> None:
 @pytest.mark.parametrize("mark", [b"", b"{", b"\xff\xfe"])
 def test_a_mark_that_was_cut_off_clears_the_folder(mark: bytes, tmp_path: Path) -> None:
     Work(tmp_path, {"size": 8}).save("ssim", TILE, FOUND)
-    (tmp_path / "work.json").write_bytes(mark)
+    (tmp_path / "paring-work.json").write_bytes(mark)
     assert Work(tmp_path, {"size": 8}).load("ssim", TILE) is None
 
 
@@ -178,8 +162,38 @@ def pictures(folder: Path, names: tuple[str, ...] = ("a.png", "b.png")) -> str:
     return images_key(read(folder))
 
 
-def test_the_same_images_have_the_same_key_wherever_they_lie(tmp_path: Path) -> None:
-    assert pictures(tmp_path / "here") == pictures(tmp_path / "there")
+def test_equal_looking_files_in_another_folder_have_another_key(tmp_path: Path) -> None:
+    assert pictures(tmp_path / "here") != pictures(tmp_path / "there")
+
+
+def test_the_same_images_have_the_same_key_by_whatever_way(tmp_path: Path) -> None:
+    key = pictures(tmp_path / "here")
+    (tmp_path / "way").symlink_to(tmp_path / "here")
+    assert images_key(read(tmp_path / "way")) == images_key(read(tmp_path / "here")) == key
+
+
+def test_files_that_are_not_ours_stay_when_the_folder_is_cleared(tmp_path: Path) -> None:
+    Work(tmp_path, {"size": 8}).save("ssim", TILE, FOUND)
+    np.save(tmp_path / "precious.npy", np.arange(3))
+    assert Work(tmp_path, {"size": 9}).load("ssim", TILE) is None
+    assert (tmp_path / "precious.npy").exists()
+
+
+def test_a_folder_that_another_process_holds_is_refused(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; "
+        "from paring.images.similarity.work import Work; "
+        "work = Work(Path(sys.argv[1]), {}); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another run is at work there"):
+            Work(tmp_path, {})
+        other.kill()
+    Work(tmp_path, {})
 
 
 def test_a_change_of_time_size_or_name_changes_the_key(tmp_path: Path) -> None:

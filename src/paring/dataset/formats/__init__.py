@@ -70,6 +70,8 @@ def format_of(path: Path) -> Format:
     for candidate in FORMATS.values():
         if candidate.recognise(path):
             return candidate
+    if path.is_dir() and all(entry.name.startswith(".") for entry in path.iterdir()):
+        raise InputError(f"{path}: holds no images and no annotations")
     known = ", ".join(f"{f.name} ({f.title})" for f in FORMATS.values())
     raise InputError(f"{path}: not recognised as a data set; known formats are {known}")
 

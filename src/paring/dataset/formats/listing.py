@@ -94,8 +94,10 @@ def of_files(paths: Sequence[str | Path], *, reading: Reading | None = None) -> 
     for place in found:
         if os.path.isfile(file_of(place)):
             there.append(place)
+        elif reading.strict:
+            raise InputError(f"{place}: the image does not exist")
         else:
-            reading.refuse("unusable image", "", "the image does not exist", path=Path(place))
+            reading.refuse("unusable image", place, "the image does not exist")
     return _data_of(reading, there, [], None)
 
 

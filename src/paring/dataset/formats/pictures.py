@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from paring.dataset.formats.indexed import Unusable, instance_frame, mask_store, usable
+from paring.dataset.hush import undisturbed
 from paring.dataset.labelmaps import LARGEST_IMAGE, LARGEST_SIDE
 from paring.dataset.origin import Origin
 from paring.dataset.reading import Reading
@@ -132,13 +133,13 @@ def measure(path: Path, record: str) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with undisturbed(), Image.open(path) as picture:
             width, height = picture.size
             if "exif" in picture.info and picture.getexif().get(_ORIENTATION) in _ON_THEIR_SIDE:
                 width, height = height, width
     except FileNotFoundError as error:
         raise Unusable(path, record, "the image does not exist") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         message = str(error).replace(f" {str(path)!r}", "")
         raise Unusable(path, record, f"the image cannot be read ({message})") from error
     large = max(width, height) > LARGEST_SIDE or width * height > LARGEST_IMAGE

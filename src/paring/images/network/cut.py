@@ -21,6 +21,7 @@ from paring.images.selection import kept_count
 from paring.images.similarity.measures import Progress
 from paring.images.similarity.opening import Comparing, Images, Opened, open_images
 from paring.images.similarity.sources import as_dataset
+from paring.images.similarity.tiles import NO_PAIRS
 
 
 def keep_representatives(
@@ -112,7 +113,7 @@ def keep_representatives(
     opened.seconds["network"] = time.perf_counter() - started - search.pair_seconds
     drawn = _whole_curve(search, data, rule, wanted) if curve else None
     choice = choose(opened, nodes, part, wanted, amount, named)
-    found = opened.measures.pairs(max(part.threshold, search.floor), progress=None)
+    found = opened.measures.pairs(part.threshold) if np.isfinite(part.threshold) else NO_PAIRS
     return describe(
         opened,
         part,
@@ -122,6 +123,11 @@ def keep_representatives(
         parameters=_parameters(opened, how, rule, amount, part),
         seed=seed,
         points=search.curve_points(),
+        search={
+            "thresholds_tried": len(search.points),
+            "kept_by_the_rule": part.n_kept,
+            "brought_back": 0 if wanted is None else wanted - part.n_kept,
+        },
         curve=drawn,
         named=named,
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 EDGES = "edges.parquet"
 _RULES = ("metric", "size", "threshold", "keep", "communities", "resolution")
 _RULES_OF_SSIM = ("window", "data_range")
-_SAME = 1e-6  # an image that has not changed is as similar to another as it was, to rounding
+_SAME = 1e-9  # share by which the mean of an image may differ that has not changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,8 @@ class OldRun:
         except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{folder}: is not a complete run ({error})") from error
         scores = Scores.load(folder / "scores.parquet").frame
-        if not {"file_name", "community"} <= set(scores.columns):
-            raise InputError(f"{folder}: is not a complete run (its scores name no communities)")
+        if not {"file_name", "community", "mean", "variance"} <= set(scores.columns):
+            raise InputError(f"{folder}: is not a complete run (its scores lack communities)")
         return cls(folder, subset, scores.filter(pl.col("community").is_not_null()), edges, root)
 
     def pictures(self) -> Dataset:
@@ -142,7 +142,7 @@ def extend(
     known = _old_edges(old, opened)
     threshold = float(asked["threshold"])
     fresh = opened.measures.pairs(threshold, progress=progress)
-    _refuse_changed(old, opened, known)
+    _refuse_changed(old, opened)
     found = _in_order((fresh, known), rows, threshold)
     opened = _reordered(opened, data, rows)
     part, kept = _extended(old, opened, found, old_rows, threshold, rule)
@@ -239,20 +239,17 @@ def _old_edges(old: OldRun, opened: Opened) -> Found:
     )
 
 
-def _refuse_changed(old: OldRun, opened: Opened, known: Found) -> None:
-    """One edge of each old image that has any is looked at again."""
-    _, edge = np.unique(np.concatenate((known.first, known.second)), return_index=True)
-    edge = np.unique(edge % max(1, len(known.value)))
-    first, second = (ends[edge].astype(np.int64) for ends in (known.first, known.second))
-    now = opened.measures.exact(first, second)
-    changed = ~(np.abs(now - known.value[edge]) <= _SAME)
-    if changed.any():
-        at = int(np.argmax(changed))
-        one, other = (opened.data.images["file_name"][int(ends[at])] for ends in (first, second))
-        raise InputError(
-            f"{old.folder}: {one} or {other} is not the image any more that it was then; run it "
-            "anew"
-        )
+def _refuse_changed(old: OldRun, opened: Opened) -> None:
+    """The grey pixels of every old image have the mean and the variance that they had."""
+    n_old = len(old.scores)
+    for name in ("mean", "variance"):
+        then, now = old.scores[name].to_numpy(), getattr(opened, name)[:n_old]
+        changed = np.abs(now - then) > _SAME * np.maximum(1, np.abs(then))  # never where one is NaN
+        if changed.any():
+            image = opened.data.images["file_name"][int(np.argmax(changed))]
+            raise InputError(
+                f"{old.folder}: {image} is not the image any more that it was then; run it anew"
+            )
 
 
 def _in_order(parts: Sequence[Found], rows: NDArray[np.int64], threshold: float) -> Found:
@@ -293,8 +290,18 @@ def _reordered(opened: Opened, data: Dataset, rows: NDArray[np.int64]) -> Opened
     readable = np.zeros(len(rows), bool)
     readable[rows] = opened.readable
     faults = {int(rows[place]): message for place, message in opened.faults.items()}
+    mean, variance = np.empty_like(opened.mean), np.empty_like(opened.variance)
+    mean[rows], variance[rows] = opened.mean, opened.variance
     measures: Any = _Reordered(opened.measures, rows)
-    return replace(opened, data=data, measures=measures, readable=readable, faults=faults)
+    return replace(
+        opened,
+        data=data,
+        measures=measures,
+        readable=readable,
+        faults=faults,
+        mean=mean,
+        variance=variance,
+    )
 
 
 # -- communities and representatives -----------------------------------------------------------

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+_MOST_BYTES_OF_WORDS = 1 << 27
+"""How much the neighbourhoods of all nodes may take, packed 64 nodes to a word."""
+
 _WORDS_AT_ONCE = 1 << 23
 """How many 64-bit words (64 MiB) a step may gather, unless the network itself is larger."""
 
@@ -233,14 +236,18 @@ def _walk(
         front = np.sort(chunk)  # the nodes that someone reached in the last step
         distance = 0
         while True:
-            near = np.zeros(len(degree), dtype=bool)
-            near[network[front].indices] = True
-            near &= missing.any(axis=1)
-            reached = np.flatnonzero(near)
+            around = network[front].indices
+            if 4 * len(around) > len(degree):  # nearly all nodes: marking beats sorting
+                near = np.zeros(len(degree), dtype=bool)
+                near[around] = True
+                reached = np.flatnonzero(near)
+            else:
+                reached = np.unique(around)
+            reached = reached[missing[reached].any(axis=1)]
             if not len(reached):
                 break
-            around = network[reached]
-            arrived = np.bitwise_or.reduceat(new[around.indices], around.indptr[:-1], axis=0)
+            ends = network[reached]
+            arrived = np.bitwise_or.reduceat(new[ends.indices], ends.indptr[:-1], axis=0)
             arrived &= missing[reached]
             missing[reached] ^= arrived
             new[front] = 0
@@ -255,10 +262,10 @@ def _walk(
 
 def _local_clustering(network: csr_array, degree: NDArray[np.int64]) -> NDArray[np.float64]:
     """Share of each node's pairs of neighbours that are neighbours themselves (n,); 0 of none."""
-    # a product costs the neighbours' neighbours; words cost n / 64 an edge. Where words are
-    # cheaper, the network is so dense that they also take less memory than it does.
-    paths = int((degree**2).sum())
-    by_words = paths > int(network.nnz) * (len(degree) // 64 + 1)
+    # a product costs the neighbours' neighbours; words cost n / 64 an edge, and n / 8 bytes a node
+    paths, nodes = int((degree**2).sum()), len(degree)
+    cheaper = paths > int(network.nnz) * (nodes // 64 + 1)
+    by_words = cheaper and nodes * nodes // 8 <= _MOST_BYTES_OF_WORDS
     triangles = _triangles_of_dense(network) if by_words else _triangles_of_sparse(network, degree)
     possible = degree * (degree - 1) // 2
     share = np.zeros(len(degree))

@@ -40,16 +40,20 @@ class NetworkCut:
     data : the data set.
     subset : what stays and what goes, with the reason of each image that goes.
     scores : frame (image_id, score, file_name, community, degree, degree_within, covered_by,
-        similarity): degrees in the network and within the community; of a dropped image, the kept
+        similarity, mean, variance): degrees in the network and within the community; mean and
+        variance of the grey pixels; of a dropped image, the kept
         one most like it and their similarity. The score is 1 for images that stay and
-        1 - similarity for those that go: how much of it no kept image shows. Where no similarity
-        is defined (PCC of a constant image), covered_by and similarity are null.
+        1 - similarity, at most 1, for those that go: how much of it no kept image shows. Where
+        no similarity is defined (PCC of a constant image) it is 1, and covered_by and
+        similarity are null.
     pairs : frame (source, target, similarity), the edges of the network.
     threshold : the similarity from which two images have an edge; None where nothing was to go.
     nodes : rows of the images that could be read; network and labels are over them.
     network, labels : the network (k, k) and the community of each node (k,).
     statistics : what PRIME's appendix B says of a network.
     coverage : quantiles of the similarity of dropped images to the kept one most like them.
+    search : how many thresholds were tried, how many images the rule keeps at the one chosen, and
+        how many of those to go were brought back to meet the count.
     points : what was learned of the curve of rates over thresholds, the highest first.
     curve : of each point of the whole curve, which images stay (threshold, image_id), or None.
     groups : frame (group, images, kept, communities, purity), or None.
@@ -68,6 +72,7 @@ class NetworkCut:
     labels: NDArray[np.int64]
     statistics: NetworkStatistics
     coverage: dict[str, Any]
+    search: dict[str, int]
     points: list[dict[str, Any]]
     curve: pl.DataFrame | None
     groups: pl.DataFrame | None
@@ -86,6 +91,7 @@ def describe(
     parameters: dict[str, Any],
     seed: int,
     points: list[dict[str, Any]],
+    search: dict[str, int] | None = None,
     curve: pl.DataFrame | None = None,
     named: Sequence[str] | None = None,
 ) -> NetworkCut:
@@ -129,6 +135,7 @@ def describe(
         labels=part.labels,
         statistics=network_statistics(part.network, part.labels),
         coverage=covered.summary(),
+        search=search or {},
         points=points,
         curve=curve,
         groups=table,
@@ -150,7 +157,7 @@ def _scores(opened: Opened, part: Partition, choice: Choice, subset: Subset) -> 
     shown = np.isfinite(covered.similarity)
     rows, by, similarity = covered.rows[shown], covered.by[shown], covered.similarity[shown]
     score[covered.rows] = 1.0
-    score[rows] = 1 - similarity
+    score[rows] = 1 - np.maximum(similarity, 0)
 
     def placed(values: NDArray[Any], at: NDArray[np.int64], dtype: Any) -> pl.Series:
         """Values at some rows, null at the others."""
@@ -172,6 +179,8 @@ def _scores(opened: Opened, part: Partition, choice: Choice, subset: Subset) -> 
             "degree_within": placed(within, nodes, pl.Int64),
             "covered_by": placed(ids.to_numpy()[by], rows, pl.Int64),
             "similarity": placed(similarity, rows, pl.Float64),
+            "mean": placed(opened.mean[nodes], nodes, pl.Float64),
+            "variance": placed(opened.variance[nodes], nodes, pl.Float64),
         }
     )
     return Scores(frame, method=subset.method, dataset=subset.dataset, parameters=subset.parameters)

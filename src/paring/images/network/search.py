@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,8 @@ from paring.images.network.community import (
     share_up,
 )
 from paring.images.network.graph import modularity, similarity_network
-from paring.images.similarity.measures import Progress, Similarities
-from paring.images.similarity.tiles import Found
+from paring.images.similarity.measures import Progress, Similarities, TooManyPairs
+from paring.images.similarity.tiles import NO_PAIRS, Found
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -47,6 +48,8 @@ _WORK = 4_000_000  # nodes and edges that such a walk may go through
 _GRID = 8  # thresholds tried at a time while the distance narrows
 _FARTHEST = 8  # two thresholds tried in turn are no farther apart than this part of the edges
 _LOWEST = -1.0
+_LEAST_STEP = 1e-4  # by which the floor sinks
+_HALVINGS = 8  # of a step that more pairs forbid than memory holds
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class ThresholdSearch:
         self._node_of = np.zeros(int(self.nodes.max()) + 1, np.int64)
         self._node_of[self.nodes] = np.arange(len(self.nodes))
         self._kept: dict[int, int] = {}  # by rank
-        self._edges = Edges(_nothing(), self._node_of)
+        self._edges = Edges(NO_PAIRS, self._node_of)
 
     # -- a given threshold -----------------------------------------------------------------
 
@@ -178,9 +181,10 @@ class ThresholdSearch:
     # -- a given number --------------------------------------------------------------------
 
     def keeping(self, n_kept: int) -> Partition:
-        """The partition with the smallest pruning rate that keeps no more than `n_kept` nodes.
+        """The partition with the smallest pruning rate found that keeps no more than `n_kept`.
 
-        Of equal rates it is the one with the highest threshold among those tried. Raises
+        Where a threshold keeps exactly as many, or few enough thresholds are left to try them
+        all, no smaller rate exists. Of equal rates it is the one with the highest threshold. Raises
         `InputError` naming the largest rate that can be reached where the share of
         representatives forbids it.
         """
@@ -189,13 +193,13 @@ class ThresholdSearch:
         if n_kept < fewest:
             raise InputError(
                 f"{n_kept:,} of {n:,} images cannot be kept where {self.rule.keep:.4g} of each "
-                f"community stay: at most a rate of {_rounded_down((n - fewest) / n)} can be "
-                f"reached ({fewest:,} kept); give a smaller share to keep"
+                f"community stay: at most a rate of {_rate(n - fewest, n)} can be reached "
+                f"({fewest:,} kept); a smaller share of representatives (--keep) allows more"
             )
         if n_kept >= n:
             return partition(self._edges, n, np.inf, self.rule)
         self._kept.clear()
-        self._sink_to(self._first_floor(n_kept))
+        self._sink(self._first_floor(n_kept))
         while True:
             found = self._walk(n_kept)
             if found is not None:
@@ -204,11 +208,11 @@ class ThresholdSearch:
                 self.at(_LOWEST)
                 least = min(point["kept"] for point in self.points.values())
                 raise InputError(
-                    f"no threshold was found that keeps {n_kept:,} of {n:,} images or fewer: at "
-                    f"most a rate of {_rounded_down((n - least) / n)} can be reached ({least:,} "
-                    "kept); give a smaller share to keep"
+                    f"no threshold was found that keeps {n_kept:,} of {n:,} images or fewer: the "
+                    f"largest rate found is {_rate(n - least, n)} ({least:,} kept); a smaller "
+                    "share of representatives (--keep) or --resolution may allow more"
                 )
-            self._sink_to(self._next_floor())
+            self._sink(self._next_floor())
 
     def _first_floor(self, n_kept: int) -> float:
         """Where enough images have a neighbour at all; from the nearest images of a sample."""
@@ -221,13 +225,32 @@ class ThresholdSearch:
         return float(np.clip(nearest[place], _LOWEST, 1.0))
 
     def _next_floor(self) -> float:
-        """Where there are about twice as many edges, by a guess from low frequencies."""
+        """Where there are about twice as many edges, by a guess from low frequencies.
+
+        The guess is lower than the truth, so it only says how far to sink.
+        """
+        n = len(self.nodes)
         guess = np.sort(self.measures.estimates(self._sample)[:, self.nodes], axis=None)
-        above = len(guess) - int(np.searchsorted(guess, self.floor))
-        place = len(guess) - 2 * above - len(self._sample)
+        share = len(self._edges.value) / (n * (n - 1) / 2)
+        itself = len(self._sample)  # each image of the sample is most like itself
+        above = int(share * (len(guess) - itself))
+        place = len(guess) - itself - 2 * above - itself
         if place <= 0:
             return _LOWEST
-        return max(_LOWEST, min(float(guess[place]), self.floor - 0.005))
+        step = float(guess[len(guess) - itself - above - 1] - guess[place])
+        return max(_LOWEST, self.floor - max(step, _LEAST_STEP))
+
+    def _sink(self, floor: float) -> None:
+        """Sink to a floor, or as near to it as memory allows."""
+        for left in reversed(range(_HALVINGS)):
+            try:
+                self._sink_to(floor)
+            except TooManyPairs:
+                if not left:
+                    raise
+                floor = (floor + self.floor) / 2
+            else:
+                return
 
     def _sink_to(self, floor: float) -> None:
         started = time.perf_counter()
@@ -327,10 +350,10 @@ def _first(length: int, holds: Callable[[int], bool]) -> int:
     return low
 
 
-def _rounded_down(rate: float) -> str:
-    return f"{np.floor(rate * 1e4) / 1e4:.4g}"
-
-
-def _nothing() -> Found:
-    none = np.empty(0, np.int32)
-    return Found(np.inf, True, none, none, np.empty(0))
+def _rate(dropped: int, n: int) -> str:
+    """The shortest decimal rate of which floor(rate n) is the number dropped."""
+    for digits in range(2, 12):
+        rate = Fraction(-(-dropped * 10**digits // n), 10**digits)
+        if int(rate * n) == dropped:
+            break
+    return f"{float(rate):.{digits}g}"

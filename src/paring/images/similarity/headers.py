@@ -6,16 +6,13 @@ Nothing is decoded here. What no decoder could make honest grey values of is ref
 from __future__ import annotations
 
 import re
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from paring.dataset.hush import undisturbed as undisturbed
 from paring.dataset.labelmaps import LARGEST_IMAGE, LARGEST_SIDE
 
 if TYPE_CHECKING:
@@ -35,7 +32,6 @@ _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _SAMPLES = 256, 257, 258, 274, 339  # TIFF
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # values of the last of them
 _MAXVAL = re.compile(rb"P[2356]\s+\d+\s+\d+\s+(\d+)\s")
 _LOUD = ("JPEG", "MPO")  # OpenCV lets libjpeg write to stderr; Pillow gives the same grey values
-_PILLOW = Lock()
 
 
 class Unreadable(Exception):
@@ -219,23 +215,6 @@ def _orientation(picture: Image.Image) -> int:
         except Exception:  # as above; a photograph with broken EXIF data is shown as it lies
             return 1
     return turned if turned in range(1, 9) else 1
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Pillow without its warnings and its own limit of size, as `_believe` has ours.
-
-    Both are settings of the whole process: one thread at a time, and for a header's time alone.
-    """
-    from PIL import Image
-
-    with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _believe(width: int, height: int) -> None:

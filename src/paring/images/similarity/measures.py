@@ -18,9 +18,13 @@ Progress = Callable[[str, int, int], None]
 Rows = NDArray[np.int64]  # (k,)
 
 _BLOCK = 2048  # images a side of a tile, where memory allows
-_BYTES_A_PAIR = 16
+_BYTES_A_PAIR = 200  # from the tile over the sorted edges to the network and its communities
 _FEW = 32  # candidates that suffice for the nearest of most images
 _STEP = 4  # nearest images: pairs that are computed at a time for each image
+
+
+class TooManyPairs(InputError):
+    """More pairs reach a similarity than memory holds."""
 
 
 class Similarities(Protocol):
@@ -38,7 +42,7 @@ class Similarities(Protocol):
     def nearest(self, rows: Rows, among: Rows) -> tuple[Rows, NDArray[np.float64]]:
         """The most similar of the images `among` for each of `rows` (k,), itself aside.
 
-        Of equally similar ones it is the first. Both are sorted; `among` holds at least two. Where
+        Of equally similar ones it is the first. Both are sorted. Where
         no similarity is defined, the row is -1 and the value minus infinity.
         """
 
@@ -107,7 +111,7 @@ class GlobalSimilarities:
 
     def _tile(self, tile: Tile, low: float, pool: ThreadPoolExecutor) -> Found:
         known = self._found.get(tile.name)
-        name = f"{self.engine.metric}-{self.engine.data_range!r}"
+        name = f"{self.engine.metric}-{self.engine.data_range!r}-{self.engine.store.mark()}"
         if known is None and self._work is not None:
             known = self._work.load(name, tile)
         if known is not None and known.low <= low:
@@ -136,7 +140,7 @@ class GlobalSimilarities:
         """
         best = np.empty(len(rows), np.int64)
         value = np.full(len(rows), -np.inf)
-        step = int(np.clip(self._memory // (24 * max(1, len(among))), 1, 512))
+        step = int(np.clip(self._memory // (80 * max(1, len(among))), 1, 512))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             best[part], value[part] = self._nearest(rows[part], among)
@@ -217,12 +221,12 @@ class GlobalSimilarities:
 
 
 def _too_many(n_pairs: int, memory: int) -> bool:
-    return _BYTES_A_PAIR * 3 * n_pairs > memory
+    return _BYTES_A_PAIR * n_pairs > memory
 
 
 def _refuse_many(n_pairs: int, low: float, memory: int) -> None:
     if _too_many(n_pairs, memory):
-        raise InputError(
+        raise TooManyPairs(
             f"at a similarity of {low:.4g} there are at least {n_pairs:,} pairs to hold, too many "
             f"for {memory / 2**30:.3g} GiB; give a higher threshold, a lower rate or more --memory"
         )

@@ -19,7 +19,7 @@ from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.similarity.bounds import FINE, Bounds
 from paring.images.similarity.decoding import bit_depth, decode
-from paring.images.similarity.formula import Metric
+from paring.images.similarity.formula import Metric, Moments
 from paring.images.similarity.measures import GlobalSimilarities, Progress, Similarities
 from paring.images.similarity.store import PixelStore
 from paring.images.similarity.tiles import Engine, Which
@@ -37,9 +37,9 @@ SMALLEST, LARGEST = 8, 1024
 DATA_RANGES = 1e-6, 1e9
 """Data ranges whose constants, and their products, single precision can hold."""
 
-_A_PAIR = (
-    200  # bytes of the budget for each pair of a tile, of which the work on it takes an eighth
-)
+_BETWEEN_NOTES = 2.0  # seconds of reading that a crash may cost
+_A_PAIR = 200
+"""Bytes of the budget for each pair of a tile; the work on one takes some 25."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ class Opened:
     readable : bool (n,), images that could be read.
     faults : what is wrong with the others, by row.
     data_range : L that was used.
+    mean, variance : float64 (n,) of the grey pixels of each image; NaN where it was not read.
     seconds : of each part of the work.
     work : the working folder, or None.
     """
@@ -137,6 +138,8 @@ class Opened:
     readable: NDArray[np.bool_]
     faults: dict[int, str]
     data_range: float
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
     seconds: dict[str, float] = field(default_factory=dict)
     work: Work | None = None
 
@@ -168,10 +171,7 @@ def open_images(
     if folder is not None:
         work = Work(folder, {"images": images_key(data), "size": how.size, "bits": bits})
     store = _store(n, how, bits, folder)
-    known = np.array(store.done)
     faults = _decode(data, store, how, progress)
-    if work is not None and (store.done != known).any():
-        work.forget_pairs()
     seconds = {"decoding": time.perf_counter() - started}
     if faults and how.on_error == "refuse":
         row, message = next(iter(faults.items()))
@@ -181,12 +181,27 @@ def open_images(
             + "; --on-error skip leaves such images out"
         )
     if not store.done.any():
-        raise InputError("no image can be read" if n == 1 else f"none of {n:,} images can be read")
+        row, message = next(iter(faults.items()))
+        name = data.image_root / data.images["file_name"][row]
+        raise InputError(f"no image can be read; the first of {n:,}: {name}: {message}")
     data_range = how.data_range or (65_535.0 if bits == 16 else 255.0)
     started = time.perf_counter()
-    measures = _measures(store, how, data_range, new_from, which, work, progress)
+    moments = store.moments()
+    nowhere = np.where(store.done, 0.0, np.nan)  # an image not there is above no threshold
+    moments = replace(moments, mean=moments.mean + nowhere, variance=moments.variance + nowhere)
+    measures = _measures(store, moments, how, data_range, new_from, which, work, progress)
     seconds["tables"] = time.perf_counter() - started
-    return Opened(data, measures, np.array(store.done), faults, data_range, seconds, work)
+    return Opened(
+        data,
+        measures,
+        np.array(store.done),
+        faults,
+        data_range,
+        moments.mean,
+        moments.variance,
+        seconds,
+        work,
+    )
 
 
 def _store(n: int, how: Comparing, bits: int, folder: Path | None) -> PixelStore:
@@ -210,17 +225,26 @@ def _decode(
 ) -> dict[int, str]:
     rows = store.missing()
     begun = len(data) - len(rows)
+    noted = time.monotonic()
 
     def told(done: int) -> None:
+        nonlocal noted
         if progress is not None:
             progress("reading images", begun + done, len(data))
+        if time.monotonic() - noted > _BETWEEN_NOTES:
+            store.note()
+            noted = time.monotonic()
 
-    bad = decode(data, how.size, store.put, rows=rows, workers=how.threads, progress=told)
+    try:
+        bad = decode(data, how.size, store.put, rows=rows, workers=how.threads, progress=told)
+    finally:
+        store.note()
     return dict(sorted(bad.items()))
 
 
 def _measures(
     store: PixelStore,
+    moments: Moments,
     how: Comparing,
     data_range: float,
     new_from: int,
@@ -239,10 +263,6 @@ def _measures(
             which=which,
             work=work,
         )
-    moments = store.moments()
-    gone = ~np.asarray(store.done)
-    nowhere = np.where(gone, np.nan, 0.0)  # an image that is not there is above no threshold
-    moments = replace(moments, mean=moments.mean + nowhere, variance=moments.variance + nowhere)
 
     def told(done: int) -> None:
         if progress is not None:

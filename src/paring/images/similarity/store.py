@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +34,21 @@ class PixelStore:
         self.size = size
         self.dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
         shape = (n_images, size * size)
+        self.done = np.zeros(n_images, bool)
+        self._noted: NDArray[Any] | None = None
         if folder is None:
             self.pixels: NDArray[Any] = np.zeros(shape, self.dtype)
-            self.done: NDArray[np.bool_] = np.zeros(n_images, bool)
             return
         folder.mkdir(parents=True, exist_ok=True)
         pixels = _held(folder / _PIXELS, shape, self.dtype)
         if pixels is None:  # none is there then, whatever the other file says
             (folder / _DONE).unlink(missing_ok=True)
             pixels = _made(folder / _PIXELS, shape, self.dtype)
-        done = _held(folder / _DONE, (n_images,), np.dtype(bool))
-        self.pixels = pixels
-        self.done = _made(folder / _DONE, (n_images,), np.dtype(bool)) if done is None else done
+        noted = _held(folder / _DONE, (n_images,), np.dtype(bool))
+        if noted is None:
+            noted = _made(folder / _DONE, (n_images,), np.dtype(bool))
+        self.pixels, self._noted = pixels, noted
+        self.done[:] = noted
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -59,9 +63,21 @@ class PixelStore:
         self.pixels[row] = flat
         self.done[row] = True
 
+    def note(self) -> None:
+        """Note in the folder which images are there: pixels go to the disk first, the note then."""
+        if self._noted is not None and isinstance(self.pixels, np.memmap):
+            done = self.done.copy()
+            self.pixels.flush()
+            self._noted[:] = done
+            cast("np.memmap[Any, Any]", self._noted).flush()
+
     def missing(self) -> NDArray[np.int64]:
         """Rows of the images that are not there yet."""
         return np.flatnonzero(~self.done)
+
+    def mark(self) -> str:
+        """A short hash of which images are there."""
+        return hashlib.blake2b(np.packbits(self.done).tobytes(), digest_size=6).hexdigest()
 
     def moments(self, progress: Callable[[int], None] | None = None) -> Moments:
         """Exact moments of all images."""

@@ -95,6 +95,10 @@ class Found:
     value: NDArray[np.float64]
 
 
+NO_PAIRS = Found(np.inf, True, np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
+"""What there is above every similarity."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """What finds the pairs of a tile: pixels, their moments and bounds, and the formula."""
@@ -139,7 +143,7 @@ class Engine:
             return self._dense(tile, low, pool)
         first, second = candidates
         old_value = np.empty(0)
-        if known is not None and not known.complete:
+        if known is not None:
             width = tile.others.stop - tile.others.start
             old = _keys(known.first, known.second, tile, width)
             fresh = ~np.isin(_keys(first, second, tile, width), old, assume_unique=True)
@@ -147,7 +151,7 @@ class Engine:
         parts = _cut(len(first), workers * _STRIPES)
         values = pool.map(lambda p: self.exact(first[p], second[p]), parts)
         value = np.concatenate([old_value, *values])
-        if known is not None and not known.complete:
+        if known is not None:
             first = np.concatenate((known.first, first))
             second = np.concatenate((known.second, second))
         order = np.lexsort((second, first))

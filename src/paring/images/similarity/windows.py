@@ -114,7 +114,7 @@ class WindowedSimilarities:
         return table
 
     def _tile(self, tile: Tile) -> Found:
-        name = f"windowed-{self._data_range!r}"
+        name = f"windowed-{self._data_range!r}-{self._store.mark()}"
         known = None if self._work is None else self._work.load(name, tile)
         if known is not None:
             return known

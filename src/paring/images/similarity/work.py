@@ -5,46 +5,55 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from paring import __version__
 from paring.dataset.table import Dataset
-from paring.dataset.video import frame_of
+from paring.dataset.video import file_of
 from paring.errors import InputError
 from paring.images.similarity.tiles import Found, Tile
 
-_KEY, _LOCK = "work.json", "lock"
+_KEY, _LOCK = "paring-work.json", "paring-lock"
+_OURS = ("pixels.npy", "done.npy", "*-pairs-*.npz", "*-pairs-*.fresh")
+_LAYOUT = 1  # of the files here; another number makes old folders be cleared
+_HELD: set[Path] = set()  # folders that this process holds
 _BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, BadZipFile)
 """What a file of pairs raises that is not there, or that was cut off or damaged."""
 
 
 class Work:
-    """A working folder for one set of images of one size.
+    """A working folder for one set of images of one size, held by one process at a time.
 
-    What an earlier, stopped run left there is taken up if it was for the same images (names,
-    bytes and times of change) and the same key, and cleared away if not.
+    What an earlier, stopped run left there is taken up if it was for the same images (places,
+    bytes and times of change), the same libraries and the same key, and cleared away if not.
     """
 
     def __init__(self, folder: Path, key: dict[str, Any]) -> None:
         self.folder = folder
-        text = json.dumps(key, sort_keys=True)
+        self._held = ExitStack()
+        if folder.resolve() not in _HELD:
+            self._held.enter_context(locked(folder))
+            weakref.finalize(self, self._held.close)
+        about = {**key, "layout": _LAYOUT, "paring": __version__}
+        about |= {name: version(name) for name in ("numpy", "opencv-python-headless", "pillow")}
+        text = json.dumps(about, sort_keys=True)
         mark = folder / _KEY
-        _refuse_foreign(folder)
         if not mark.is_file() or mark.read_bytes() != text.encode():
-            for old in list(folder.glob("*.npy")) + list(folder.glob("*.npz")):
+            for old in (path for pattern in _OURS for path in folder.glob(pattern)):
                 old.unlink()
-            folder.mkdir(parents=True, exist_ok=True)
             mark.write_bytes(text.encode())
 
     def load(self, what: str, tile: Tile) -> Found | None:
         """Pairs of a tile that are done already."""
-        path = self.folder / f"{what}-{tile.name}.npz"
+        path = self.folder / f"{what}-pairs-{tile.name}.npz"
         try:
             with path.open("rb") as file, np.load(file) as held:
                 low, complete = float(held["low"]), bool(held["complete"])
@@ -54,20 +63,11 @@ class Work:
 
     def save(self, what: str, tile: Tile, found: Found) -> None:
         """Keep the pairs of a tile; a reader sees all of them or none."""
-        path = self.folder / f"{what}-{tile.name}.npz"
+        path = self.folder / f"{what}-pairs-{tile.name}.npz"
         fresh = path.with_suffix(".fresh")
         with fresh.open("wb") as file:
             np.savez(file, **vars(found))
         fresh.replace(path)
-
-    def forget_pairs(self) -> None:
-        """Clear away the pairs that are done: more images can be read than when they were found."""
-        for old in list(self.folder.glob("*.npz")):
-            old.unlink()
-
-    def remove(self) -> None:
-        """Clear everything away: the work is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -79,19 +79,19 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def images_key(data: Dataset) -> str:
-    """A hash of the names of all images, and of the size and time of change of their files."""
-    root = data.image_root or Path()
-    digest = hashlib.blake2b(digest_size=16)
-    seen: dict[str, tuple[int, int]] = {}
+    """A hash of the places of all images, and of what tells that their files are the same."""
+    root = os.path.realpath(data.image_root or Path())
+    digest = hashlib.blake2b(root.encode("utf-8", "surrogatepass"), digest_size=16)
+    seen: dict[str, tuple[int, ...]] = {}
     for name in data.images["file_name"]:
-        frame = frame_of(name)
-        file = name if frame is None else frame[0]
+        file = file_of(name)
         if file not in seen:
             try:
-                state = os.stat(root / file)
-                seen[file] = state.st_size, state.st_mtime_ns
+                state = os.stat(os.path.join(root, file))
+                times = state.st_mtime_ns, state.st_ctime_ns
+                seen[file] = state.st_size, state.st_ino, *times
             except OSError:
-                seen[file] = -1, 0
+                seen[file] = ()
         digest.update(f"{name}\0{seen[file]}\0".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
@@ -110,7 +110,12 @@ def locked(folder: Path | None) -> Iterator[None]:
         raise InputError(f"{folder}: cannot be written ({error.strerror})") from error
     with file:
         _hold(file, folder)
-        yield
+        place = folder.resolve()
+        _HELD.add(place)
+        try:
+            yield
+        finally:
+            _HELD.discard(place)
 
 
 def _hold(file: IO[str], folder: Path) -> None:
