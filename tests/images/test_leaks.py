@@ -194,3 +194,10 @@ def test_annotations_without_a_known_folder_of_images_are_refused(drawn: Path) -
     for pair in ((lost, drawn), (drawn, lost)):
         with pytest.raises(InputError, match=r"the folder of image '000001\.jpg' is not known"):
             find_leaks(*pair, how=HOW)
+
+
+def test_kvasir_shows_one_picture_in_training_and_test(shared_data: Path) -> None:
+    kvasir = shared_data / "kvasir"
+    found = find_leaks(kvasir / "train" / "images", kvasir / "test" / "images", threshold=0.95)
+    assert found.pairs.select("train_file", "test_file").rows() == [("222.jpg", "16.jpg")]
+    assert (found.n_train, found.n_test) == (800, 100)
