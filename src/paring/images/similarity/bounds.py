@@ -119,26 +119,28 @@ class Bounds:
     def upper(self, rows: slice | NDArray[np.int64], others: slice | NDArray[np.int64]) -> Table:
         """Upper bounds of the similarities of some images (a,) to others (b,), float32 (a, b)."""
         covariance = self.coarse[rows] @ self.coarse[others].T
-        return self._formula(covariance, rows, others) + np.float32(_EVALUATED)
+        return self._table(covariance, rows, others) + np.float32(_EVALUATED)
 
     def estimate(self, rows: slice | NDArray[np.int64], others: slice | NDArray[np.int64]) -> Table:
         """Likely similarities, float32 (a, b): as if what is not seen were not alike at all."""
-        seen = self.coarse[rows, :-1] @ self.coarse[others, :-1].T
-        return self._formula(seen, rows, others)
+        return self._table(self.coarse[rows, :-1] @ self.coarse[others, :-1].T, rows, others)
 
-    def _formula(
+    def _table(
         self,
         covariance: Table,
         rows: slice | NDArray[np.int64],
         others: slice | NDArray[np.int64],
     ) -> Table:
-        mi, mj = self.mean[rows, None], self.mean[None, others]
+        mean, variance = self.mean, self.variance
+        sides = (mean[rows, None], mean[None, others], variance[rows, None], variance[None, others])
+        return self._formula(covariance, *sides)
+
+    def _formula(self, covariance: Table, mi: Table, mj: Table, vi: Table, vj: Table) -> Table:
+        """Similarities, written over their covariances."""
         covariance *= 2
         covariance += self.c2
         covariance *= 2 * mi * mj + self.c1
-        covariance /= (mi * mi + mj * mj + self.c1) * (
-            self.variance[rows, None] + self.variance[None, others] + self.c2
-        )
+        covariance /= (mi * mi + mj * mj + self.c1) * (vi + vj + self.c2)
         return covariance
 
     def refined(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float32]:
@@ -155,15 +157,9 @@ class Bounds:
 
     def upper_of_pairs(self, first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float32]:
         """Upper bounds of the similarities of pairs of rows (k,) from all coefficients."""
-        covariance = self.refined(first, second)
-        mi, mj = self.mean[first], self.mean[second]
-        covariance *= 2
-        covariance += self.c2
-        covariance *= 2 * mi * mj + self.c1
-        covariance /= mi * mi + mj * mj + self.c1
-        covariance /= self.variance[first] + self.variance[second] + self.c2
-        covariance += np.float32(_EVALUATED)
-        return covariance
+        mean, variance = self.mean, self.variance
+        sides = mean[first], mean[second], variance[first], variance[second]
+        return self._formula(self.refined(first, second), *sides) + np.float32(_EVALUATED)
 
     def reach(
         self,

@@ -96,8 +96,6 @@ class GlobalSimilarities:
                 done += tile.n_pairs
                 if progress is not None:
                     progress("comparing images (pairs)", done, total)
-        if not self._tiles:
-            return _none(low)
         return together([self._found[tile.name] for tile in self._tiles], low)
 
     def _drop_below(self, low: float) -> int:
@@ -230,8 +228,3 @@ def _refuse_many(n_pairs: int, low: float, memory: int) -> None:
             f"at a similarity of {low:.4g} there are at least {n_pairs:,} pairs to hold, too many "
             f"for {memory / 2**30:.3g} GiB; give a higher threshold, a lower rate or more --memory"
         )
-
-
-def _none(low: float) -> Found:
-    no_rows = np.empty(0, np.int32)
-    return Found(low, True, no_rows, no_rows, np.empty(0))

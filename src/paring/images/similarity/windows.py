@@ -62,9 +62,6 @@ class WindowedSimilarities:
             rows = (first + tile.rows.start).astype(np.int32)
             others = (second + tile.others.start).astype(np.int32)
             found.append(Found(low, True, rows, others, part[passed]))
-        if not found:
-            none = np.empty(0, np.int32)
-            return Found(low, True, none, none, np.empty(0))
         return together(found, low)
 
     def exact(self, first: Rows, second: Rows) -> NDArray[np.float64]:

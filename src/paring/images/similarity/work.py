@@ -8,6 +8,7 @@ import os
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +20,7 @@ from paring import __version__
 from paring.dataset.table import Dataset
 from paring.dataset.video import file_of
 from paring.errors import InputError
-from paring.images.similarity.tiles import Found, Tile
+from paring.images.similarity.tiles import NO_PAIRS, Found, Tile
 
 _KEY, _LOCK = "paring-work.json", "paring-lock"
 _OURS = ("pixels.npy", "done.npy", "*-pairs-*.npz", "*-pairs-*.fresh")
@@ -131,6 +132,8 @@ def _hold(file: IO[str], folder: Path) -> None:
 
 def together(parts: Sequence[Found], low: float) -> Found:
     """Pairs of all tiles with a similarity of at least `low`, sorted by rows."""
+    if not parts:
+        return replace(NO_PAIRS, low=low)
     kept = [part.value >= low for part in parts]
     first, second, value = (
         np.concatenate([getattr(part, name)[k] for part, k in zip(parts, kept, strict=True)])
