@@ -1,34 +1,12 @@
 import io
-import math
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
 
 import paring
 from paring.cli import console
 from paring.dataset.summary import compare
-
-
-def test_the_headline_rounds_what_is_kept_down() -> None:
-    data = paring.scenes(60, seed=0)
-    before = data.summary()
-    after = data.subset(range(1, 20)).summary()
-    losses = compare(before, after)
-    worst = losses.filter(pl.col("group") == "category").row(0, named=True)
-    words = console.headline(before, after, losses)
-    assert words.startswith(f"60 images, 41 removed; {after.instances:,} of ")
-    least = int(words.split("at least ")[1].split(" %")[0])
-    assert least <= 100 * (1 - worst["lost"]) < least + 1
-    assert f"{worst['name']} lost most" in words
-
-
-def test_nothing_lost_is_said_so() -> None:
-    summary = paring.scenes(10, seed=0).summary()
-    words = console.headline(summary, summary, compare(summary, summary))
-    assert words.endswith("no category lost any.")
 
 
 def test_a_bar_shows_only_for_work_of_more_than_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,17 +59,8 @@ def test_categories_that_were_never_there_are_not_shown_as_kept(screen: io.Strin
     assert not any(f"{name} " in screen.getvalue() for name in absent)
 
 
-def test_a_cut_without_instances_has_a_headline() -> None:
-    data = paring.scenes(3, seed=0)
-    bare = paring.Dataset(data.images, data.instances[:0], data.categories, data.masks.take([]))
-    before, after = bare.summary(), bare.subset([1]).summary()
-    assert console.headline(before, after, compare(before, after)) == "3 images, 2 removed."
-
-
 def test_a_summary_lists_the_largest_category_first_and_counts_crowds(screen: io.StringIO) -> None:
     from dataclasses import replace
-
-    import polars as pl
 
     data = paring.scenes(30, seed=0)
     crowded = data.instances.with_columns(
@@ -118,16 +87,3 @@ def test_bars_go_away_though_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> 
         assert bars._bars.live.is_started
         raise RuntimeError
     assert not bars._bars.live.is_started
-
-
-@given(st.floats(-1, 1))
-def test_a_similarity_is_rounded_down_and_only_1_is_shown_as_1(value: float) -> None:
-    for text in (console.similar(value), console.similar(value, bare=True)):
-        assert value - 1e-4 <= float(text) <= value
-        assert (float(text) == 1) == (value == 1)
-        assert not text.startswith("-0.0000")
-
-
-def test_a_threshold_that_is_no_similarity_is_shown_as_it_is() -> None:
-    shown = [console.similar(value, bare=True) for value in (0, -0.0, 1, 2.5, -1e300, math.inf)]
-    assert shown == ["0", "0", "1", "2.5", "-1e+300", "inf"]

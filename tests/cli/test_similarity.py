@@ -9,17 +9,20 @@ import polars as pl
 import pytest
 
 import paring
-from commands import Paring
+from commands import Paring, written
 from paring.cli import similarity
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
+from paring.images.network import curve as curve_module
 from paring.images.network.cut import keep_representatives
 from paring.images.similarity.opening import Comparing
 from videos import video
 
 FILES = {
+    "before",
+    "report",
     *("subset.json", "scores.parquet", "edges.parquet", "network.json", "network.graphml"),
-    *("network.gexf", "kept.txt", "run.json"),
+    *("network.gexf", "curve.parquet", "kept.txt", "run.json"),
 }
 SMALL = ("--size", 32, "--workers", 2)
 COMMAND = ("images", "similarity")
@@ -158,8 +161,7 @@ def test_the_same_command_gives_the_same_bytes_in_any_process(
     one, two = (frames.parent / run for run in ("one", "two"))
     names = {path.name for path in one.iterdir()}
     assert names == FILES | {"tags.csv"} == {path.name for path in two.iterdir()}
-    for name in names - {"run.json"}:
-        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    assert written(one) == written(two)
     changes = {"command", "seconds", "peak_memory_bytes", "seconds_of"}
     first, second = ({k: v for k, v in about(r).items() if k not in changes} for r in (one, two))
     assert first == second
@@ -228,6 +230,41 @@ def test_the_curve_lists_who_stays_at_each_threshold(
     assert counts["len"].min() <= 20
     cut = keep_representatives(frames, threshold=0.98, how=Comparing(size=32))
     assert curve.filter(pl.col("threshold") == 0.98)["image_id"].to_list() == cut.subset.kept
+
+
+def test_a_search_leaves_who_stays_at_each_threshold_it_tried(
+    paring_here: Paring, frames: Path, tmp_path: Path
+) -> None:
+    done = paring_here(*COMMAND, "frames", "--rate", 0.825, "-o", "run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    curve = pl.read_parquet(tmp_path / "run" / "curve.parquet")
+    assert curve.schema == {"threshold": pl.Float64, "image_id": pl.Int64}
+    points = strict_json(tmp_path / "run" / "network.json")["points"]
+    assert all(point["stored"] for point in points)
+    counts = curve.group_by("threshold", maintain_order=True).len()
+    assert counts.rows() == [(point["threshold"], point["kept"]) for point in points]
+    assert len(points) > 1
+    for k, threshold in enumerate(counts["threshold"]):
+        again = ("--threshold", repr(threshold), "-o", f"again{k}")
+        assert paring_here(*COMMAND, "frames", *again, *SMALL).returncode == 0
+        kept = Subset.load(tmp_path / f"again{k}" / "subset.json").kept
+        assert curve.filter(pl.col("threshold") == threshold)["image_id"].to_list() == kept
+
+
+def test_subsets_that_are_not_stored_are_told_of(
+    paring_here: Paring, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = (*COMMAND, "frames", "--rate", 0.8, "--curve", *SMALL)
+    assert "curve.parquet" not in paring_here(*command, "-o", "whole").stderr
+    for module in (similarity, curve_module):
+        monkeypatch.setattr(module, "CURVE_ROWS", 100)
+    done = paring_here(*command, "-o", "run")
+    assert done.returncode == 0, done.stderr
+    points = strict_json(tmp_path / "run" / "network.json")["points"]
+    stored = [point for point in points if point["stored"]]
+    assert 0 < sum(point["kept"] for point in stored) <= 100
+    said = f"subsets at {len(stored)} of {len(points)} thresholds; all would be more than 100 rows"
+    assert said in " ".join(done.stderr.split())
 
 
 def test_groups_keep_their_floor_and_are_told_of(
@@ -371,7 +408,10 @@ def test_a_run_is_extended_and_says_what_it_extends(
     assert done.returncode == 0, done.stderr
     grown = Subset.load(tmp_path / "grown" / "subset.json")
     assert set(old.kept) <= set(grown.kept)
-    assert {path.name for path in (tmp_path / "grown").iterdir()} == FILES | {"tags.csv"}
+    files = {path.name for path in (tmp_path / "grown").iterdir()}
+    assert files == FILES - {"curve.parquet"} | {"tags.csv"}
+    points = strict_json(tmp_path / "grown" / "network.json")["points"]
+    assert [point["stored"] for point in points] == [False]
 
 
 def test_constant_images_have_no_correlation_and_stay(

@@ -16,6 +16,7 @@ from paring.cli.run import Run, fault_counts, new_run, read_source
 from paring.dataset.formats import guard_sources, put
 from paring.dataset.table import Dataset
 from paring.dataset.writing import Images
+from paring.report.words import count
 
 
 class Pictures(StrEnum):
@@ -78,7 +79,7 @@ def convert(
     for line in (*reading.mended, *(f"left out {line}" for line in left_out)):
         console.out.print(Text(line))
     console.out.print(
-        Text(f"{console.count(len(data), 'image')} written to {output} as {to.value}", style="bold")
+        Text(f"{count(len(data), 'image')} written to {output} as {to.value}", style="bold")
     )
     for kind, number in sorted(losses.items()):
         console.out.print(Text.assemble(("lost ", "yellow"), f"{number:,} {kind}"))

@@ -14,6 +14,7 @@ from paring.dataset.formats import write
 from paring.dataset.scenes import scenes
 from paring.images.selection import keep_random, keep_top
 from paring.images.shape import shape_scores
+from paring.report.words import count
 
 
 @shares
@@ -41,7 +42,8 @@ def demo(
         scores = shape_scores(data, workers=cores())
         subset = keep_top(scores, rate=rate)
         reading.path = output / "scenes.json"
-        console.say(f"{console.count(n_images, 'scene')} drawn into {output / 'images'}")
+        console.say(f"{count(n_images, 'scene')} drawn into {output / 'images'}")
+        run.facts["again"] = ["paring", "images", "shape", str(output / "scenes.json")]
         show = write_cut(run, data, reading, subset, scores, Output(output, json=json))
         chance = keep_random(data, rate=rate, seed=seed).apply(data).summary()
     show()

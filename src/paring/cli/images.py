@@ -57,7 +57,16 @@ def _run(
             data, reading = read_source(source, progress=bars)
             guard_output(data, output)
             subset, scores = choose(data, bars)
-        show = write_cut(run, data, reading, subset, scores, output, force=force)
+        show = write_cut(
+            run,
+            data,
+            reading,
+            subset,
+            scores,
+            output,
+            force=force,
+            recompute=source.recompute,
+        )
     show()
 
 

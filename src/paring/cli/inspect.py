@@ -13,6 +13,7 @@ from paring.cli.options import Source, shares
 from paring.cli.run import fault_counts, read_source
 from paring.dataset.reading import Fault
 from paring.errors import InputError
+from paring.report.words import count
 
 _SHOWN = 5  # records named of each kind of fault that can be lived with
 
@@ -52,7 +53,7 @@ def inspect(
             )
     if refused:
         raise InputError(
-            f"{reading.path}: {console.count(len(refused), 'record')} cannot be used; "
+            f"{reading.path}: {count(len(refused), 'record')} cannot be used; "
             "`paring convert --repair` writes a copy without them"
         )
 

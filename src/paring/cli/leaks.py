@@ -16,6 +16,7 @@ from paring.cli.run import new_run
 from paring.dataset.formats import guard_sources
 from paring.errors import InputError
 from paring.images.leaks import Leaks, find_leaks
+from paring.report.words import count, similar
 
 _SHOWN = 20
 
@@ -83,18 +84,18 @@ def leaks(
         return
     _show(found, threshold)
     if about["skipped"]:
-        console.say(f"{console.count(len(about['skipped']), 'image')} left out, see run.json")
-    pairs = console.count(len(found.pairs), "pair")
+        console.say(f"{count(len(about['skipped']), 'image')} left out, see run.json")
+    pairs = count(len(found.pairs), "pair")
     console.say(f"{pairs} written to {output.output / 'leaks.csv'} in {about['seconds']:.1f} s")
 
 
 def _show(found: Leaks, threshold: float) -> None:
     leaking = found.pairs["test_id"].n_unique()
     words = (
-        f"{f'{leaking:,}' if leaking else 'none'} of {console.count(found.n_test, 'test image')} "
+        f"{f'{leaking:,}' if leaking else 'none'} of {count(found.n_test, 'test image')} "
         f"{'are' if leaking > 1 else 'is'} "
-        f"{console.similar(threshold, bare=True)} or more similar to one of "
-        f"{console.count(found.n_train, 'training image')}"
+        f"{similar(threshold, bare=True)} or more similar to one of "
+        f"{count(found.n_train, 'training image')}"
     )
     console.out.print(Text(words + ".", style="bold"))
     if not leaking:
@@ -107,11 +108,11 @@ def _show(found: Leaks, threshold: float) -> None:
     for row in found.pairs.head(_SHOWN).iter_rows(named=True):
         table.add_row(
             str(row["cluster"]),
-            console.similar(row["similarity"]),
+            similar(row["similarity"]),
             Text(row["train_file"]),
             Text(row["test_file"]),
         )
     console.out.print(table)
     if len(found.pairs) > _SHOWN:
-        more = console.count(len(found.pairs) - _SHOWN, "more pair")
+        more = count(len(found.pairs) - _SHOWN, "more pair")
         console.out.print(Text(f"and {more}", style="dim"))

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from paring import __version__
-from paring.cli import console, convert, demo, images, inspect
+from paring.cli import console, convert, demo, images, inspect, report
 from paring.errors import InputError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.add_typer(images.app, name="images")
+app.command("report")(report.report)
 
 
 def _version(wanted: bool) -> None:

@@ -145,6 +145,9 @@ class Output(Place):
     link: Annotated[
         Path | None, typer.Option(help="Also link (or copy) the kept images into this folder.")
     ] = None
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Make the page to look at.")
+    ] = True
 
 
 def shares(command: Callable[..., None]) -> Callable[..., None]:

@@ -17,16 +17,21 @@ from typing import Any
 
 from paring import __version__
 from paring.cli import console
-from paring.cli.options import Output, Source
+from paring.cli.options import Output, Source, cores
 from paring.dataset.formats import FORMATS, carry_out, guard_sources
 from paring.dataset.formats.coco.annotations import NO_AREA
 from paring.dataset.reading import Fault, Progress, Reading
 from paring.dataset.scores import Scores
+from paring.dataset.snapshot import save_frames
 from paring.dataset.subset import Subset
 from paring.dataset.summary import compare
 from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError
+from paring.report.command import AMOUNT, without
+from paring.report.folder import BEFORE, contents, write_facts
+from paring.report.making import REPORT, write_report
+from paring.report.words import count
 
 _NAMED = (
     "numpy",
@@ -56,9 +61,7 @@ class Run:
             "versions": versions(),
             "contents": contents(self.folder),
         }
-        text = json.dumps(about, indent=2, ensure_ascii=False, default=str) + "\n"
-        # a path that is no UTF-8 is written with JSON's own escapes
-        (self.folder / "run.json").write_bytes(text.encode("utf-8", "backslashreplace"))
+        write_facts(self.folder / "run.json", about)
         return about
 
 
@@ -91,17 +94,6 @@ def new_run(path: Path, *, overwrite: bool) -> Iterator[Run]:
     with beside(path, overwrite=overwrite) as fresh:
         fresh.mkdir()
         yield Run(fresh)
-
-
-def contents(folder: Path) -> dict[str, int]:
-    """What lies in a folder: each name with the number of files there."""
-    return {
-        entry.name: sum(not p.is_dir() or p.is_symlink() for p in entry.rglob("*"))
-        if entry.is_dir() and not entry.is_symlink()
-        else 1
-        for entry in sorted(folder.iterdir())
-        if entry.name != "run.json"
-    }
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -151,7 +143,7 @@ def carry_out_said(source: Source, reading: Reading) -> Dataset:
     flat = sum(fault.kind == NO_AREA for fault in reading.faults)
     if flat:
         console.say(
-            f"{console.count(flat, 'annotated area')} of zero or less; --recompute takes areas and "
+            f"{count(flat, 'annotated area')} of zero or less; --recompute takes areas and "
             "boxes from the masks"
         )
     return data
@@ -177,6 +169,35 @@ def guard_output(data: Dataset, output: Output) -> None:
         raise InputError(f"{output.link}: the links cannot be written there")
 
 
+_PLACE = ("--output", "-o", "--link")
+_FLAGS = ("--overwrite", "--json", "--curve", "--no-report", "--report")
+
+
+def placed_at(run: Run, path: Path) -> str:
+    """A path as a run remembers it: from the run folder if it lies there, else from the root."""
+    whole = path.resolve()
+    inside = run.folder.resolve()
+    return str(whole.relative_to(inside) if whole.is_relative_to(inside) else whole)
+
+
+def how_read(run: Run, reading: Reading, data: Dataset, recompute: bool) -> dict[str, Any]:
+    """What it takes to read a data set once more, from any folder."""
+    unset = Reading(reading.path)
+    options = {
+        name: getattr(reading, name)
+        for name in ("task", "split", "classes", "void", "reduce_zero_label", "components",
+                     "frame_step", "repair")
+        if getattr(reading, name) != getattr(unset, name)
+    }  # fmt: skip
+    return {
+        "path": placed_at(run, data.sources[0] if data.sources else reading.path),
+        "format": None if data.origin is None else data.origin.format,
+        **({} if reading.images is None else {"images": placed_at(run, reading.images)}),
+        **options,
+        **({"recompute": True} if recompute else {}),
+    }
+
+
 def write_cut(
     run: Run,
     data: Dataset,
@@ -186,6 +207,7 @@ def write_cut(
     output: Output,
     *,
     force: bool = False,
+    recompute: bool = False,
 ) -> Callable[[], None]:
     """Write a selection into its run folder; gives what links images and shows what it cost.
 
@@ -203,6 +225,7 @@ def write_cut(
         kept, run.folder
     )
     before, after = data.summary(), kept.summary()
+    again = ["paring", *without(sys.argv[1:], (*AMOUNT, *_PLACE), _FLAGS)]
     losses = compare(before, after)
     run.facts |= {
         "method": subset.method,
@@ -215,14 +238,21 @@ def write_cut(
         "instances_after": after.instances,
         "dataset": {
             "path": str(reading.path),
-            "image_root": None if data.image_root is None else str(data.image_root.resolve()),
+            "image_root": None if data.image_root is None else placed_at(run, data.image_root),
             "fingerprint": data.fingerprint,
+            "read": how_read(run, reading, data, recompute),
         },
+        "again": run.facts.get("again", again),
         "annotations": written,
         "faults": fault_counts(reading.faults),
         "losses": losses.to_dicts(),
     }
+    save_frames(data, run.folder / BEFORE)
     about = run.finish()
+    if output.report:
+        with console.bars() as bars:
+            write_report(run.folder, data=data, workers=cores(), progress=bars)
+        about = run.finish()
 
     def show() -> None:
         if output.link is not None:
@@ -239,5 +269,7 @@ def write_cut(
             return
         console.show_cut(before, after, losses)
         console.say(f"run written to {output.output} in {about['seconds']:.1f} s")
+        if output.report:
+            console.say(f"look at it: {output.output / REPORT / 'index.html'}")
 
     return show

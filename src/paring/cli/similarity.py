@@ -18,11 +18,13 @@ from paring.cli.comparison import Comparison, kept_work, left_out, read_images
 from paring.cli.options import Output, Selection, Source, shares
 from paring.cli.run import Run, guard_output, new_run, write_cut
 from paring.errors import InputError
+from paring.images.network.curve import CURVE_ROWS
 from paring.images.network.cut import keep_representatives
 from paring.images.network.extending import EDGES, extend
 from paring.images.network.files import image_graph, write_gexf, write_graphml
 from paring.images.network.graph import degrees
 from paring.images.network.result import NetworkCut
+from paring.report.words import count, similar
 
 _MOST_DRAWN = 500_000
 """Edges up to which a network is written for programs that draw it (some 2 KB an edge)."""
@@ -76,7 +78,11 @@ def similarity(
         int, typer.Option(min=0, help="Keep at least so many images of each group.")
     ] = 0,
     curve: Annotated[
-        bool, typer.Option("--curve", help="Also find the rates over all thresholds.")
+        bool,
+        typer.Option(
+            "--curve",
+            help="Also try thresholds over the whole range, 0.01 apart, and store what stays.",
+        ),
     ] = False,
     extend_run: Annotated[
         Path | None,
@@ -133,7 +139,15 @@ def similarity(
             "coverage": cut.coverage,
             "seconds_of": {name: round(value, 3) for name, value in cut.seconds.items()},
         }
-        show = write_cut(run, cut.data, reading, cut.subset, cut.scores, output)
+        show = write_cut(
+            run,
+            cut.data,
+            reading,
+            cut.subset,
+            cut.scores,
+            output,
+            recompute=source.recompute,
+        )
     show()
     if not output.json:
         _show(cut, skipped)
@@ -154,7 +168,13 @@ def _write_network(run: Run, cut: NetworkCut) -> None:
     """Edges, statistics, curve, and the network as other programs read it."""
     cut.pairs.write_parquet(run.folder / EDGES)
     if cut.curve is not None:
-        cut.curve.write_parquet(run.folder / "curve.parquet")
+        cut.curve.write_parquet(run.folder / "curve.parquet", compression="zstd")
+        stored = sum(point["stored"] for point in cut.points)
+        if stored < len(cut.points):
+            console.say(
+                f"curve.parquet has the subsets at {stored:,} of {len(cut.points):,} thresholds; "
+                f"all would be more than {CURVE_ROWS:,} rows"
+            )
     about: dict[str, Any] = {
         "threshold": cut.threshold,
         **cut.statistics.to_dict(),
@@ -194,7 +214,7 @@ def _show(cut: NetworkCut, skipped: list[str]) -> None:
     for sentence in _sentences(cut):
         console.out.print(Text(sentence))
     if skipped:
-        left = console.count(len(skipped), "image")
+        left = count(len(skipped), "image")
         first = skipped[0] if len(skipped) == 1 else f"all listed in run.json, first {skipped[0]}"
         console.say(f"{left} left out: {first}")
 
@@ -203,28 +223,28 @@ def _sentences(cut: NetworkCut) -> Iterator[str]:
     found, covered = cut.statistics, cut.coverage
     if cut.threshold is not None:
         yield (
-            f"{console.count(found.edges, 'edge')} at a similarity of "
-            f"{console.similar(cut.threshold, bare=True)} or more, "
-            f"{console.count(found.communities, 'community')}, modularity "
+            f"{count(found.edges, 'edge')} at a similarity of "
+            f"{similar(cut.threshold, bare=True)} or more, "
+            f"{count(found.communities, 'community')}, modularity "
             f"{round(found.modularity, 3) + 0.0:.3f}"  # never -0.000
         )
     if "min" not in covered:
         pass  # nothing was dropped, or nothing that can be compared
     elif covered["dropped"] == 1:
-        yield f"the dropped image is {console.similar(covered['min'], 3)} similar to a kept one"
+        yield f"the dropped image is {similar(covered['min'], 3)} similar to a kept one"
     else:
         yield (
-            f"dropped images are {console.similar(covered['median'], 3)} similar to a kept one "
+            f"dropped images are {similar(covered['median'], 3)} similar to a kept one "
             f"in the median, "
-            f"{console.similar(covered['min'], 3)} at worst"
+            f"{similar(covered['min'], 3)} at worst"
         )
     if alone := covered.get("not comparable", 0):
-        yield f"{console.count(alone, 'dropped image')} without a correlation to any kept one"
+        yield f"{count(alone, 'dropped image')} without a correlation to any kept one"
     if cut.groups is not None and len(cut.groups):
         share = pl.col("kept") / pl.col("images")
         order = cut.groups.sort(share, "images", "group", descending=[False, True, False])
         least = order.row(0, named=True)
         yield (
-            f"{console.count(len(cut.groups), 'group')}; {least['group']} keeps the smallest "
-            f"share, {least['kept']:,} of {console.count(least['images'], 'image')}"
+            f"{count(len(cut.groups), 'group')}; {least['group']} keeps the smallest "
+            f"share, {least['kept']:,} of {count(least['images'], 'image')}"
         )

@@ -14,7 +14,7 @@ import paring
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.images.network.community import find_communities, share_up
+from paring.images.network.community import find_communities
 from paring.images.network.cut import keep_representatives
 from paring.images.network.graph import modularity, similarity_network
 from paring.images.similarity import similar_pairs
@@ -174,27 +174,6 @@ def test_to_keep_all_of_each_community_keeps_all(scenes: Dataset) -> None:
     assert cut.scores.frame["covered_by"].null_count() == 60
     with pytest.raises(InputError, match="at most a rate of 0 can"):
         keep_representatives(scenes, rate=0.5, keep=1.0, how=SMALL)
-
-
-@pytest.mark.parametrize("curve_of", [{"rate": 0.5}, {"threshold": 0.8}])
-def test_each_point_of_the_curve_is_what_that_threshold_keeps(scenes: Dataset, curve_of) -> None:
-    cut = keep_representatives(scenes, **curve_of, curve=True, how=SMALL)
-    plain = keep_representatives(scenes, **curve_of, how=SMALL)
-    assert cut.subset == plain.subset
-    assert cut.threshold == plain.threshold
-    assert cut.pairs.equals(plain.pairs)
-    kept = {t[0]: f["image_id"].to_list() for t, f in cut.curve.group_by("threshold")}
-    thresholds = cut.curve["threshold"].unique(maintain_order=True).to_list()
-    assert thresholds == sorted(thresholds, reverse=True)
-    assert thresholds[0] == 1.0
-    counts = {point["threshold"]: point["kept"] for point in cut.points}
-    assert list(counts) == sorted(counts, reverse=True)
-    assert all(counts[threshold] == len(kept[threshold]) for threshold in thresholds)
-    fewest = int(share_up(np.array([60]), 0.1)[0])
-    assert thresholds[-1] == 0 or len(kept[thresholds[-1]]) <= 1.1 * fewest
-    for threshold in thresholds[:: max(1, len(thresholds) // 6)]:
-        given = keep_representatives(scenes, threshold=threshold, how=SMALL)
-        assert given.subset.kept == kept[threshold]
 
 
 def test_work_in_a_folder_goes_on_to_the_same_result(scenes: Dataset, tmp_path: Path) -> None:

@@ -231,6 +231,18 @@ def test_points_tell_of_every_threshold_tried_the_highest_first() -> None:
         assert point["communities"] == len(set(part.labels.tolist()))
 
 
+def test_who_stays_at_each_threshold_tried_is_remembered() -> None:
+    matrix, rule = random_matrix(43, 0), Rule()  # 43 bits fill no whole bytes
+    search = search_of(matrix, rule)
+    search.keeping(7)
+    known = every_threshold(matrix, rule)
+    assert len(search.points) > 9
+    for threshold in search.points:
+        kept = search.kept_at(threshold)
+        assert kept.dtype == bool
+        assert kept.tolist() == known[threshold].kept.tolist()
+
+
 class Tight(DenseSimilarities):
     """Refuses to hold more than some pairs."""
 

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.floors import FloorUnit
 from paring.images.groups import Groups, groups_of
 from paring.images.network.choice import Amount, choose
-from paring.images.network.community import Method, share_up
+from paring.images.network.community import Method
+from paring.images.network.curve import subsets, try_whole_range
 from paring.images.network.result import METHOD, NetworkCut, describe
 from paring.images.network.search import Partition, Rule, ThresholdSearch
 from paring.images.selection import kept_count
@@ -65,7 +64,8 @@ def keep_representatives(
     groups, min_per_group : a group for each image (see `paring.images.groups.groups_of`) and how
         many images of each must stay.
     min_per_category, min_per_size, floor_unit : floors for annotated data, see `keep_top`.
-    curve : also find the rates over the whole range of thresholds.
+    curve : also try thresholds over the whole range, 0.01 apart. The subsets at the thresholds
+        that the search tried are in `NetworkCut.curve` either way.
     frame_step : of a video, every so many frames.
     folder : where to keep what is done, so that stopped work goes on.
     progress : called with a label, steps done and steps to do.
@@ -111,7 +111,9 @@ def keep_representatives(
         part = search.keeping(wanted)
     opened.seconds["pairs"] = search.pair_seconds
     opened.seconds["network"] = time.perf_counter() - started - search.pair_seconds
-    drawn = _whole_curve(search, data, rule, wanted) if curve else None
+    if curve:
+        try_whole_range(search, wanted)
+    points, stored = subsets(search, data, part.threshold)
     choice = choose(opened, nodes, part, wanted, amount, named)
     found = opened.measures.pairs(part.threshold) if np.isfinite(part.threshold) else NO_PAIRS
     return describe(
@@ -122,13 +124,13 @@ def keep_representatives(
         method=METHOD,
         parameters=_parameters(opened, how, rule, amount, part),
         seed=seed,
-        points=search.curve_points(),
+        points=points,
         search={
             "thresholds_tried": len(search.points),
             "kept_by_the_rule": part.n_kept,
             "brought_back": 0 if wanted is None else wanted - part.n_kept,
         },
-        curve=drawn,
+        curve=stored,
         named=named,
     )
 
@@ -153,38 +155,3 @@ def _parameters(
         "resolution": rule.resolution,
         **asked,
     }
-
-
-_CURVE_STEP, _CURVE_EDGES = 0.01, 5_000_000
-
-
-def _whole_curve(
-    search: ThresholdSearch, data: Dataset, rule: Rule, wanted: int | None
-) -> pl.DataFrame:
-    """Which images stay at thresholds from 1 down, until hardly fewer can.
-
-    The end is where no more than a tenth above the fewest possible stay (and no more than
-    `wanted`), at a threshold of 0, or where a network has more edges than is sensible or than
-    memory holds.
-    """
-    n = len(search.nodes)
-    fewest = 1.1 * int(share_up(np.array([n]), rule.keep)[0])
-    ids = data.images["image_id"].gather(pl.Series(search.nodes))
-    frames = []
-    for step in range(round(1 / _CURVE_STEP) + 1):
-        threshold = round(1 - step * _CURVE_STEP, 4)
-        try:
-            part = search.at(threshold)
-        except InputError:  # more pairs than memory holds: the curve ends above them
-            break
-        frames.append(
-            pl.DataFrame({"image_id": ids.filter(pl.Series(part.kept))}).select(
-                pl.lit(threshold).alias("threshold"), "image_id"
-            )
-        )
-        if search.progress is not None:
-            search.progress("drawing the curve", step, round(1 / _CURVE_STEP))
-        enough = part.n_kept <= min(fewest, n if wanted is None else wanted)
-        if enough or part.network.nnz > 2 * _CURVE_EDGES:
-            break
-    return pl.concat(frames)

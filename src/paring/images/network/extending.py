@@ -100,7 +100,7 @@ def extend(
     kept. A new image joins the community with which it has most edges (of equal ones
     the first), directly or over other new images; those that have none with old images form
     communities of their own. New images become representatives where a community has fewer than
-    ceil(keep |C|) of them.
+    ceil(keep |C|) of them. No threshold is tried anew, so there is no curve.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def extend(
         parameters={k: asked[k] for k in (*_RULES, *_RULES_OF_SSIM) if k in asked}
         | {"extends": old.subset.dataset},
         seed=rule.seed,
-        points=[part.point()],
+        points=[part.point() | {"stored": False}],
         named=named,
     )
 

@@ -54,8 +54,11 @@ class NetworkCut:
     coverage : quantiles of the similarity of dropped images to the kept one most like them.
     search : how many thresholds were tried, how many images the rule keeps at the one chosen, and
         how many of those to go were brought back to meet the count.
-    points : what was learned of the curve of rates over thresholds, the highest first.
-    curve : of each point of the whole curve, which images stay (threshold, image_id), or None.
+    points : what was learned of the curve of rates over thresholds, the highest first; `stored`
+        says whether the curve has the images.
+    curve : frame (threshold, image_id), which images stay by the rule alone at each stored point,
+        the highest threshold first; nothing is brought back and no floor holds. None where no
+        threshold was tried (nothing was to go, or an earlier run was extended).
     groups : frame (group, images, kept, communities, purity), or None.
     purity : share of images that are of their community's most frequent group, or None.
     faults : what is wrong with images that were skipped, by file name.

@@ -166,6 +166,7 @@ class ThresholdSearch:
         self._node_of = np.zeros(int(self.nodes.max()) + 1, np.int64)
         self._node_of[self.nodes] = np.arange(len(self.nodes))
         self._kept: dict[int, int] = {}  # by rank
+        self._flags: dict[float, NDArray[np.uint8]] = {}  # a bit a node, by threshold
         self._edges = Edges(NO_PAIRS, self._node_of)
 
     # -- a given threshold -----------------------------------------------------------------
@@ -176,7 +177,12 @@ class ThresholdSearch:
             self._sink_to(threshold)
         found = partition(self._edges, len(self.nodes), threshold, self.rule)
         self.points[threshold] = found.point()
+        self._flags[threshold] = np.packbits(found.kept)
         return found
+
+    def kept_at(self, threshold: float) -> NDArray[np.bool_]:
+        """Which nodes stay at a threshold that was tried (n,)."""
+        return np.unpackbits(self._flags[threshold], count=len(self.nodes)).astype(bool)
 
     # -- a given number --------------------------------------------------------------------
 

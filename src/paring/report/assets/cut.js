@@ -1,0 +1,153 @@
+"use strict";
+// The cut as it stands on the page: what stays, what each category loses. The slider moves it.
+
+const images = paring.data.images ?? null;
+
+if (images) {
+  images.n = images.names.length;
+  images.offsets = new Int32Array(images.n + 1);
+  images.instances.forEach((count, row) => (images.offsets[row + 1] = images.offsets[row] + count));
+  // groups 0..: the categories, then the sizes; how often each image has which
+  images.groups = [...images.categories, ...images.sizes];
+  images.total = countGroups(new Uint8Array(images.n).fill(1));
+  images.has = (row, category) => {
+    for (let k = images.offsets[row]; k < images.offsets[row + 1]; k++)
+      if (images.category[k] === category) return true;
+    return false;
+  };
+}
+
+// Images and instances of each group among the images that stay.
+function countGroups(kept) {
+  const first = images.categories.length, groups = first + images.sizes.length;
+  const counts = { images: new Int32Array(groups), instances: new Int32Array(groups) };
+  const last = new Int32Array(groups).fill(-1);
+  for (let row = 0; row < images.n; row++) {
+    if (!kept[row]) continue;
+    for (let k = images.offsets[row]; k < images.offsets[row + 1]; k++)
+      for (const group of [images.category[k], first + images.size[k]]) {
+        counts.instances[group]++;
+        if (last[group] !== row) {
+          last[group] = row;
+          counts.images[group]++;
+        }
+      }
+  }
+  return counts;
+}
+
+class Cut {
+  constructor(about) {
+    this.about = about;
+    this.own = flags(about.kept, images.n);
+    this.measure = about.measure;
+    this.listeners = [];
+    this.order = this.measure?.ranked ? ranking(this.measure) : null;
+    if (this.order) {
+      this.rank = new Int32Array(images.n);
+      this.order.forEach((row, place) => (this.rank[row] = place));
+    }
+    this.set(this.own);
+  }
+
+  onmove(listener) {
+    this.listeners.push(listener);
+  }
+
+  set(kept) {
+    this.kept = kept;
+    this.moved = kept !== this.own;
+    this.count = kept.reduce((sum, flag) => sum + flag, 0);
+    this.after = countGroups(kept);
+    for (const listener of this.listeners) listener();
+  }
+
+  // What `keep_top` keeps: the best, those without a score last or not at all.
+  top(count) {
+    const kept = new Uint8Array(images.n);
+    const limit = this.measure.unscored === "drop" ? this.positive() : images.n;
+    for (let place = 0; place < Math.min(count, limit); place++) kept[this.order[place]] = 1;
+    return kept;
+  }
+
+  positive() {
+    return this.measure.values.reduce((sum, value) => sum + (value > 0), 0);
+  }
+
+  // Losses of each group, the worst first; equal ones in the order of the data set.
+  losses() {
+    const first = images.categories.length;
+    return images.groups
+      .map((name, group) => {
+        const before = images.total.instances[group], after = this.after.instances[group];
+        return {
+          name,
+          kind: group < first ? "category" : "size",
+          group,
+          images: [images.total.images[group], this.after.images[group]],
+          instances: [before, after],
+          lost: before ? 1 - after / before : 0,
+        };
+      })
+      .sort((one, other) => other.lost - one.lost);
+  }
+
+  headline() {
+    const n = images.n, gone = n - this.count;
+    let text = `${words.count(n, "image")}, ${words.whole.format(gone)} removed`;
+    const worst = this.losses().find((loss) => loss.kind === "category" && loss.instances[0]);
+    if (!worst) return `${text}.`;
+    const before = images.category.length;
+    let after = 0;
+    for (let row = 0; row < n; row++) if (this.kept[row]) after += images.instances[row];
+    const share = ((100 * after) / before).toFixed(1);
+    text += `; ${words.whole.format(after)} of ${words.count(before, "instance")} stay (${share}%)`;
+    if (!worst.lost) return `${text}; no category lost any.`;
+    const least = Math.floor(100 * (1 - worst.lost));
+    return `${text}; every category keeps at least ${least} % of its own, ${worst.name} lost most.`;
+  }
+}
+
+// Rows from the one kept first to the one kept last; equal scores keep the order of the data set.
+function ranking({ values, hard, unscored }) {
+  const rows = Array.from(values, (_, row) => row);
+  const sign = hard === "high" ? 1 : -1;
+  rows.sort((one, other) => sign * (values[other] - values[one]) || one - other);
+  if (unscored !== "drop") return rows;
+  return [...rows.filter((row) => values[row] > 0), ...rows.filter((row) => !(values[row] > 0))];
+}
+
+const cuts = images ? (paring.data.cuts ?? []).map((about) => new Cut(about)) : [];
+const cut = cuts.length === 1 ? cuts[0] : null;
+
+// Why an image has its place, in words.
+function reasons(row) {
+  const lines = [], { measure, about } = cut;
+  const value = measure?.values[row];
+  if (cut.rank) lines.push(`Rank ${words.whole.format(cut.rank[row] + 1)} of ${words.whole.format(images.n)}.`);
+  if (measure?.kind === "score") {
+    let line = `${measure.name}: ${words.score(value)}`;
+    if (measure.counted) line += ` from ${words.count(measure.counted[row] ?? 0, "instance")} that count`;
+    lines.push(`${line}.`);
+    const best = measure.strongest?.[row];
+    if (best !== null && best !== undefined)
+      lines.push(
+        `The strongest, of category ${images.categories[best]}, gives ` +
+          `${words.share(measure.strongest_score[row] / value)} of it.`,
+      );
+  }
+  const said = about.reasons[row];
+  if (said && !(cut.moved && measure?.kind !== "similarity")) lines.push(sentence(said));
+  if (measure?.kind === "similarity" && !said && cut.own[row]) lines.push(standsFor(row));
+  return lines;
+}
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+
+function standsFor(row) {
+  const network = paring.data.network, label = network?.community[row];
+  if (label === undefined || label < 0) return "Stays.";
+  const size = network.community.reduce((sum, other) => sum + (other === label), 0);
+  if (size === 1) return "No other image is as similar as the threshold asks for.";
+  return `Stands for a community of ${words.count(size, "image")}; ${words.count(network.degree_within[row], "neighbour")} in it.`;
+}

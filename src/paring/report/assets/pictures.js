@@ -1,0 +1,127 @@
+"use strict";
+// Thumbnails with the outlines of masks on them, and the window that shows one image closely.
+
+const pictures = paring.data.pictures ?? { shown: false };
+
+const showOutlines = { on: true };
+
+// The thumbnail of an image, or a word about why there is none.
+function picture(row, { lazy = true } = {}) {
+  const file = pictures.shown ? pictures.files[row] : null;
+  if (!file) {
+    const fault = pictures.faults?.[row];
+    return h("span", { class: "picture none" }, h("span", {}, fault ? `image ${fault}` : noPicture()));
+  }
+  const [name, width, height] = file;
+  const img = h("img", {
+    src: `${pictures.folder}/${name}`,
+    alt: "",
+    width,
+    height,
+    loading: lazy ? "lazy" : null,
+    decoding: "async",
+  });
+  img.addEventListener("error", () => img.replaceWith(h("span", { class: "gone" }, "thumbnail is gone")));
+  const drawn = outlinesOf(row);
+  return h("span", { class: "picture", style: `aspect-ratio:${width}/${height}` }, img, drawn);
+}
+
+const noPicture = () => (pictures.shown ? "no thumbnail" : "pictures left out");
+
+function outlinesOf(row) {
+  const drawn = pictures.outlines?.[row];
+  if (!drawn?.shapes.length) return null;
+  const [width, height] = drawn.size;
+  const paths = drawn.shapes.map(([category, crowd, path]) =>
+    svg("path", { d: path, stroke: colours.at(category), class: crowd ? "crowd" : null }),
+  );
+  const view = { class: "outlines", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" };
+  return svg("svg", view, ...paths);
+}
+
+// How often an image has which category, the most frequent first.
+function categoriesOf(row) {
+  const counts = new Map();
+  for (let k = images.offsets[row]; k < images.offsets[row + 1]; k++)
+    counts.set(images.category[k], (counts.get(images.category[k]) ?? 0) + 1);
+  return [...counts].sort((one, other) => other[1] - one[1]);
+}
+
+const categoryWords = (row) =>
+  categoriesOf(row).map(([category, count]) => `${images.categories[category]}${count > 1 ? ` × ${count}` : ""}`).join(", ");
+
+function badge(kept) {
+  return h("span", { class: kept ? "badge kept" : "badge dropped" }, kept ? "kept" : "dropped");
+}
+
+// A card of the gallery: picture, state, name, and a line of words.
+function card(row, list, { flag = cut?.kept[row], line = "" } = {}) {
+  return h(
+    "button",
+    { type: "button", class: "card", onclick: () => viewer.open(row, list), "data-row": row },
+    picture(row),
+    h("span", { class: "card-words" }, flag === undefined ? null : badge(flag), named(images.names[row]), line ? h("span", { class: "line" }, line) : null),
+  );
+}
+
+const viewer = {
+  box: document.getElementById("viewer"),
+  list: [],
+  place: 0,
+
+  open(row, list = [row]) {
+    viewer.list = list;
+    viewer.place = Math.max(0, list.indexOf(row));
+    viewer.draw();
+    if (!viewer.box.open) viewer.box.showModal();
+  },
+
+  step(by) {
+    const place = viewer.place + by;
+    if (place < 0 || place >= viewer.list.length) return;
+    viewer.place = place;
+    viewer.draw();
+  },
+
+  draw() {
+    const row = viewer.list[viewer.place], at = viewer.place, n = viewer.list.length;
+    const drawn = pictures.outlines?.[row];
+    const move = (by, text, off) => h("button", { type: "button", class: "quiet", disabled: off, onclick: () => viewer.step(by) }, text);
+    const size = images.width[row] ? ` · ${images.width[row]} × ${images.height[row]} pixels` : "";
+    const about = cuts.length > 1 ? cuts.map((one) => h("p", {}, badge(one.kept[row]), ` by ${one.about.name}`)) : [];
+    const toggle = drawn?.shapes.length
+      ? h("label", { class: "tick" }, h("input", { type: "checkbox", checked: showOutlines.on, onchange: (event) => outlinesOn(event.target.checked) }), "outlines of the masks")
+      : null;
+    viewer.box.replaceChildren(
+      h(
+        "div",
+        { class: "viewer-head" },
+        h("h2", { id: "viewer-title" }, named(images.names[row])),
+        h("form", { method: "dialog" }, h("button", { class: "quiet" }, "Close")),
+      ),
+      h("div", { class: "viewer-body" },
+        h("div", { class: "viewer-picture" }, picture(row, { lazy: false })),
+        h("div", { class: "viewer-words" },
+          cut ? h("p", {}, badge(cut.kept[row]), cut.moved ? " at the rate of the slider" : "") : about,
+          cut ? reasons(row).map((line) => h("p", {}, line)) : null,
+          h("p", {}, `${words.count(images.instances[row], "instance")}${size}`),
+          images.instances[row] ? h("p", { class: "quiet-words" }, categoryWords(row)) : null,
+          drawn?.left_out ? h("p", { class: "quiet-words" }, `${words.count(drawn.left_out, "outline")} more not drawn.`) : null,
+          toggle,
+          n > 1 ? h("p", { class: "viewer-moves" }, move(-1, "← Before", at === 0), ` ${at + 1} of ${words.whole.format(n)} `, move(1, "Next →", at === n - 1)) : null,
+        ),
+      ),
+    );
+  },
+};
+
+viewer.box.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowRight") viewer.step(1);
+  else if (event.key === "ArrowLeft") viewer.step(-1);
+});
+viewer.box.addEventListener("click", (event) => event.target === viewer.box && viewer.box.close());
+
+function outlinesOn(on) {
+  showOutlines.on = on;
+  document.documentElement.classList.toggle("no-outlines", !on);
+}

@@ -1,0 +1,1 @@
+"""What a page can show, one file a section."""

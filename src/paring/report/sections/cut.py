@@ -1,0 +1,225 @@
+"""What a cut kept, by what measure, and what it would have kept at another rate."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from paring.dataset.summary import SIZES, counted_instances
+from paring.dataset.table import Dataset, rows_of_ids
+from paring.errors import InputError
+from paring.images.network.result import METHOD
+from paring.images.selection import keep_top
+from paring.report.command import FLOORS, without
+from paring.report.folder import RunFolder
+from paring.report.hiding import Names
+from paring.report.words import similar
+
+_STEPS = 20  # rates at which a ranking with floors is cut for the slider
+
+_HOW = {
+    "top by shape": "by the shape of their masks",
+    "top by count": "by their number of instances",
+    "stratified by shape": "evenly over their shape scores",
+    "stratified by count": "evenly over their number of instances",
+    "random": "by chance",
+    METHOD: "as representatives of similar images",
+}
+_MEASURE = {
+    "shape": "Score by mask shape",
+    "count": "Score by number of instances",
+}
+
+
+def images_section(data: Dataset, names: Names) -> dict[str, Any]:
+    """What the images of a data set hold; instances that count, in the order of the images."""
+    counted = counted_instances(data)
+    image = rows_of_ids(data.images["image_id"], counted["image_id"])
+    order = np.argsort(image, kind="stable")
+    category = rows_of_ids(data.categories["category_id"], counted["category_id"])
+    size = counted["size"].replace_strict(SIZES, range(len(SIZES)), return_dtype=pl.Int64)
+    return {
+        "names": names.shown,
+        "hidden": names.hidden,
+        "width": data.images["width"].to_list(),
+        "height": data.images["height"].to_list(),
+        "categories": data.categories["name"].to_list(),
+        "sizes": list(SIZES),
+        "instances": np.bincount(image, minlength=len(data)).tolist(),
+        "category": category[order].tolist(),
+        "size": size.to_numpy()[order].tolist(),
+    }
+
+
+def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
+    """What a run kept and why, and the slider that it can have."""
+    method = run.subset.method
+    reasons = run.subset.reasons
+    rows = run.rows_of(pl.Series(list(reasons), dtype=pl.Int64)).tolist() if reasons else []
+    said = {
+        str(row): words
+        for row, text in zip(rows, reasons.values(), strict=True)
+        if (words := names.reason(text))
+    }
+    return {
+        "name": run.path.resolve().name,
+        "method": method,
+        "how": _HOW.get(method, method),
+        "rate": run.subset.rate,
+        "seed": run.subset.seed,
+        "kept": bits(run.kept),
+        "measure": _measure(run),
+        "reasons": said,
+        "slider": _slider(run),
+        "again": None if names.hidden else _again(run),
+        "parameters": _parameters(run, names),
+    }
+
+
+def bits(flags: ArrayLike) -> str:
+    """Flags (N,) as base64 text of bits, the first in the highest bit.
+
+    >>> bits([True, False, False, False, False, False, False, True])
+    'gQ=='
+    """
+    return base64.b64encode(np.packbits(np.asarray(flags, bool)).tobytes()).decode()
+
+
+def _again(run: RunFolder) -> list[str] | None:
+    """The command of the run without how much goes; the slider adds that.
+
+    Points of the rate-threshold curve are those of the rule alone, without floors.
+    """
+    again: list[str] | None = run.facts.get("again")
+    if again is not None and run.subset.method == METHOD:
+        return without(again, FLOORS)
+    return again
+
+
+def _parameters(run: RunFolder, names: Names) -> dict[str, Any]:
+    about: dict[str, Any] = {"method": run.subset.method, **run.subset.parameters}
+    if run.subset.seed is not None:
+        about["seed"] = run.subset.seed
+    about["paring"] = run.subset.version
+    if not names.hidden:
+        about["data set"] = run.facts["dataset"].get("path")
+        about["fingerprint"] = run.subset.dataset
+    return about
+
+
+def _measure(run: RunFolder) -> dict[str, Any] | None:
+    """The number that the images are ordered by, its columns in the order of the images."""
+    if run.scores is None:
+        return None
+    frame = run.data.images.select("image_id").join(
+        run.scores.frame, on="image_id", how="left", maintain_order="left"
+    )
+    if run.subset.method == METHOD:
+        return {
+            "kind": "similarity",
+            "name": "Similarity to the kept image most like it",
+            "short": "similarity",
+            "hard": "low",
+            "values": [None if v is None else float(similar(v, 6)) for v in frame["similarity"]],
+        }
+    measure: dict[str, Any] = {
+        "kind": "score",
+        "name": _MEASURE.get(run.scores.method, f"Score by {run.scores.method}"),
+        "short": "score",
+        "hard": run.scores.hard,
+        "values": frame["score"].cast(pl.Float64).to_list(),
+        "ranked": run.subset.method.startswith("top by"),
+        "unscored": run.subset.parameters.get("unscored", "last"),
+    }
+    if "strongest_category" in frame.columns:
+        rows = {name: row for row, name in enumerate(run.data.categories["name"])}
+        measure["strongest"] = [rows.get(name) for name in frame["strongest_category"]]
+        measure["strongest_score"] = frame["strongest_score"].to_list()
+        measure["counted"] = frame["instances"].to_list()
+    return measure
+
+
+def _slider(run: RunFolder) -> dict[str, Any] | None:
+    """How the cut can be moved: along the ranking, between stored points, or not at all."""
+    if run.scores is not None and run.subset.method.startswith("top by"):
+        if len(run.scores) != len(run.data):
+            return None
+        floors: dict[str, Any] = {
+            name: run.subset.parameters[name]
+            for name in ("min_per_category", "min_per_size", "floor_unit")
+            if name in run.subset.parameters
+        }
+        return _points_of_ranking(run, floors) if floors else {"kind": "ranking"}
+    curve = run.path / "curve.parquet"
+    if run.subset.method == METHOD and curve.is_file():
+        return _points_of_curve(run, curve)
+    return None
+
+
+def _points_of_ranking(run: RunFolder, floors: dict[str, Any]) -> dict[str, Any]:
+    """Every twentieth of the rate that the floors allow, and the run's own cut."""
+    assert run.scores is not None
+    points = [_point(run.kept, own=True)]
+    unscored = run.subset.parameters.get("unscored", "last")
+    for step in range(_STEPS):
+        rate = step / _STEPS
+        try:
+            subset = keep_top(run.scores, rate=rate, unscored=unscored, data=run.data, **floors)
+        except InputError:  # more images would go than the floors allow
+            break
+        points.append(_point(_flags(run, pl.Series(subset.kept)), amount=["--rate", f"{rate:g}"]))
+    return {"kind": "points", "by": "rate", "points": _in_order(points)}
+
+
+def _points_of_curve(run: RunFolder, path: Any) -> dict[str, Any] | None:
+    """The subsets that were stored of the curve of rates over thresholds."""
+    try:
+        curve = pl.read_parquet(path).select("threshold", "image_id")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    known = run.data.images["image_id"].implode()
+    if not curve["image_id"].is_in(known).all():
+        raise InputError(f"{path}: keeps an image that is not in the run")
+    points = [_point(run.kept, own=True, threshold=run.subset.parameters.get("threshold"))]
+    for (threshold,), part in curve.group_by("threshold", maintain_order=True):
+        amount = ["--threshold", repr(threshold)]
+        flags = _flags(run, part["image_id"])
+        if not np.array_equal(flags, run.kept):
+            points.append(_point(flags, threshold=threshold, amount=amount))
+    if len(points) == 1:
+        return None
+    return {"kind": "points", "by": "threshold", "points": _in_order(points)}
+
+
+def _flags(run: RunFolder, ids: pl.Series) -> NDArray[np.bool_]:
+    flags = np.zeros(len(run.data), bool)
+    flags[run.rows_of(ids)] = True
+    return flags
+
+
+def _point(
+    flags: NDArray[np.bool_],
+    *,
+    own: bool = False,
+    amount: list[str] | None = None,
+    threshold: Any = None,
+) -> dict[str, Any]:
+    return {
+        "dropped": int(len(flags) - flags.sum()),
+        "threshold": threshold,
+        "own": own,
+        "amount": amount,
+        "kept": bits(flags),
+    }
+
+
+def _in_order(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """From the fewest images dropped to the most; of equal numbers one, the run's own first."""
+    found: dict[int, dict[str, Any]] = {}
+    for point in points:
+        found.setdefault(point["dropped"], point)
+    return [found[dropped] for dropped in sorted(found)]

@@ -1,0 +1,48 @@
+import math
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+import paring
+from paring.dataset.summary import compare
+from paring.report.words import headline, similar
+
+
+def test_the_headline_rounds_what_is_kept_down() -> None:
+    data = paring.scenes(60, seed=0)
+    before = data.summary()
+    after = data.subset(range(1, 20)).summary()
+    losses = compare(before, after)
+    worst = losses.filter(pl.col("group") == "category").row(0, named=True)
+    words = headline(before, after, losses)
+    assert words.startswith(f"60 images, 41 removed; {after.instances:,} of ")
+    least = int(words.split("at least ")[1].split(" %")[0])
+    assert least <= 100 * (1 - worst["lost"]) < least + 1
+    assert f"{worst['name']} lost most" in words
+
+
+def test_nothing_lost_is_said_so() -> None:
+    summary = paring.scenes(10, seed=0).summary()
+    words = headline(summary, summary, compare(summary, summary))
+    assert words.endswith("no category lost any.")
+
+
+def test_a_cut_without_instances_has_a_headline() -> None:
+    data = paring.scenes(3, seed=0)
+    bare = paring.Dataset(data.images, data.instances[:0], data.categories, data.masks.take([]))
+    before, after = bare.summary(), bare.subset([1]).summary()
+    assert headline(before, after, compare(before, after)) == "3 images, 2 removed."
+
+
+@given(st.floats(-1, 1))
+def test_a_similarity_is_rounded_down_and_only_1_is_shown_as_1(value: float) -> None:
+    for text in (similar(value), similar(value, bare=True)):
+        assert value - 1e-4 <= float(text) <= value
+        assert (float(text) == 1) == (value == 1)
+        assert not text.startswith("-0.0000")
+
+
+def test_a_threshold_that_is_no_similarity_is_shown_as_it_is() -> None:
+    shown = [similar(value, bare=True) for value in (0, -0.0, 1, 2.5, -1e300, math.inf)]
+    assert shown == ["0", "0", "1", "2.5", "-1e+300", "inf"]
