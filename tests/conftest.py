@@ -1,16 +1,22 @@
-"""What all tests share: real data where it lies beside the project, and the command line."""
+"""What all tests share: real data beside the project, the command line, and a browser."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from browser import Look, Runs, View, started
 from commands import Paring
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # times depend on what else the machine does, and never decide a test
 settings.register_profile("paring", deadline=None)
@@ -55,3 +61,32 @@ def paring_here(
         return subprocess.CompletedProcess(sys.argv, end.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests of a process."""
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture
+def look(chromium: Browser) -> Iterator[Look]:
+    """Open reports in the browser; in the end none has complained, nor asked a network."""
+    views: list[View] = []
+
+    def open_report(file: Path, **options: Any) -> View:
+        views.append(View(chromium, file, **options))
+        return views[-1]
+
+    yield open_report
+    for view in views:
+        view.settle()
+        view.page.context.close()
+    assert [problem for view in views for problem in view.problems] == []
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Runs on generated scenes, with their reports."""
+    return Runs(tmp_path_factory.mktemp("runs"))

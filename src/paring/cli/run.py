@@ -170,7 +170,7 @@ def guard_output(data: Dataset, output: Output) -> None:
 
 
 _PLACE = ("--output", "-o", "--link")
-_FLAGS = ("--overwrite", "--json", "--curve", "--no-report", "--report")
+_FLAGS = ("--overwrite", "--json", "--curve", "--no-curve", "--no-report", "--report")
 
 
 def placed_at(run: Run, path: Path) -> str:

@@ -78,12 +78,13 @@ def similarity(
         int, typer.Option(min=0, help="Keep at least so many images of each group.")
     ] = 0,
     curve: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--curve",
-            help="Also try thresholds over the whole range, 0.01 apart, and store what stays.",
+            "--curve/--no-curve",
+            help="Also try thresholds over the whole range, 0.01 apart, for the slider of the "
+            "report; unset, for up to 1,000 images.",
         ),
-    ] = False,
+    ] = None,
     extend_run: Annotated[
         Path | None,
         typer.Option(

@@ -5,6 +5,7 @@ import pytest
 import paring
 from paring.dataset.table import Dataset
 from paring.images.network import curve
+from paring.images.network import cut as cut_module
 from paring.images.network.community import share_up
 from paring.images.network.cut import keep_representatives
 from paring.images.network.result import NetworkCut
@@ -42,6 +43,7 @@ def test_a_search_stores_who_stays_by_the_rule_at_every_threshold_it_tried(
         communities=communities,
         how=SMALL,
         groups=groups,
+        curve=False,
         min_per_group=5,  # of 15 images, so the rule's choice is changed
     )
     kept = subsets(cut)
@@ -63,7 +65,7 @@ def test_to_store_subsets_takes_no_network_more(scenes: Dataset, monkeypatch) ->
         return original(search, threshold)
 
     monkeypatch.setattr(ThresholdSearch, "at", counted)
-    cut = keep_representatives(scenes, rate=0.75, how=SMALL)
+    cut = keep_representatives(scenes, rate=0.75, how=SMALL, curve=False)
     search = ThresholdSearch(open_images(scenes, SMALL).measures, np.arange(60), Rule())
     with_subsets, tried[:] = list(tried), []
     search.keeping(15)
@@ -73,17 +75,26 @@ def test_to_store_subsets_takes_no_network_more(scenes: Dataset, monkeypatch) ->
 
 
 def test_a_threshold_alone_stores_its_own_subset(scenes: Dataset) -> None:
-    cut = keep_representatives(scenes, threshold=0.8, how=SMALL)
+    cut = keep_representatives(scenes, threshold=0.8, how=SMALL, curve=False)
     assert subsets(cut) == {0.8: cut.subset.kept}
     assert [(point["threshold"], point["stored"]) for point in cut.points] == [(0.8, True)]
 
 
 def test_where_nothing_was_to_go_there_is_no_curve_unless_asked(scenes: Dataset) -> None:
-    cut = keep_representatives(scenes, rate=0, how=SMALL)
+    cut = keep_representatives(scenes, rate=0, how=SMALL, curve=False)
     assert (cut.curve, cut.points) == (None, [])
     asked = keep_representatives(scenes, rate=0, how=SMALL, curve=True)
     assert asked.threshold is None
     assert len(subsets(asked)) == len(asked.points) > 1
+
+
+def test_a_small_set_has_the_whole_range_without_asking(scenes: Dataset, monkeypatch) -> None:
+    asked = keep_representatives(scenes, rate=0.5, how=SMALL, curve=True)
+    assert keep_representatives(scenes, rate=0.5, how=SMALL).points == asked.points
+    assert asked.search["thresholds_tried"] < 20 < len(asked.points)
+    monkeypatch.setattr(cut_module, "CURVE_IMAGES", 59)
+    fewer = keep_representatives(scenes, rate=0.5, how=SMALL)
+    assert len(fewer.points) == fewer.search["thresholds_tried"]
 
 
 @pytest.mark.parametrize("most", [1, 100, 400, 1_000])
@@ -116,7 +127,7 @@ def test_places_left_by_thinning_are_spread_and_as_many_as_fit(monkeypatch) -> N
 @pytest.mark.parametrize("curve_of", [{"rate": 0.5}, {"threshold": 0.8}])
 def test_each_point_of_the_curve_is_what_that_threshold_keeps(scenes: Dataset, curve_of) -> None:
     cut = keep_representatives(scenes, **curve_of, curve=True, how=SMALL)
-    plain = keep_representatives(scenes, **curve_of, how=SMALL)
+    plain = keep_representatives(scenes, **curve_of, curve=False, how=SMALL)
     assert cut.subset == plain.subset
     assert cut.threshold == plain.threshold
     assert cut.pairs.equals(plain.pairs)

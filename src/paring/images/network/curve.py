@@ -13,6 +13,9 @@ from paring.images.network.community import share_up
 from paring.images.network.search import ThresholdSearch
 
 _CURVE_STEP, _CURVE_EDGES = 0.01, 5_000_000
+CURVE_IMAGES = 1_000
+"""Images up to which the whole range of thresholds is tried unless told otherwise: a second."""
+
 CURVE_ROWS = 20_000_000
 """Rows up to which subsets of the curve are stored (16 bytes each in memory)."""
 

@@ -13,7 +13,7 @@ from paring.images.floors import FloorUnit
 from paring.images.groups import Groups, groups_of
 from paring.images.network.choice import Amount, choose
 from paring.images.network.community import Method
-from paring.images.network.curve import subsets, try_whole_range
+from paring.images.network.curve import CURVE_IMAGES, subsets, try_whole_range
 from paring.images.network.result import METHOD, NetworkCut, describe
 from paring.images.network.search import Partition, Rule, ThresholdSearch
 from paring.images.selection import kept_count
@@ -39,7 +39,7 @@ def keep_representatives(
     min_per_category: int = 0,
     min_per_size: int = 0,
     floor_unit: FloorUnit = "instances",
-    curve: bool = False,
+    curve: bool | None = None,
     frame_step: int = 1,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -64,8 +64,9 @@ def keep_representatives(
     groups, min_per_group : a group for each image (see `paring.images.groups.groups_of`) and how
         many images of each must stay.
     min_per_category, min_per_size, floor_unit : floors for annotated data, see `keep_top`.
-    curve : also try thresholds over the whole range, 0.01 apart. The subsets at the thresholds
-        that the search tried are in `NetworkCut.curve` either way.
+    curve : also try thresholds over the whole range, 0.01 apart; unset, for up to
+        `CURVE_IMAGES` images. The subsets at the thresholds that the search tried are in
+        `NetworkCut.curve` either way.
     frame_step : of a video, every so many frames.
     folder : where to keep what is done, so that stopped work goes on.
     progress : called with a label, steps done and steps to do.
@@ -111,7 +112,8 @@ def keep_representatives(
         part = search.keeping(wanted)
     opened.seconds["pairs"] = search.pair_seconds
     opened.seconds["network"] = time.perf_counter() - started - search.pair_seconds
-    if curve:
+    tried = len(search.points)
+    if curve or (curve is None and len(nodes) <= CURVE_IMAGES):
         try_whole_range(search, wanted)
     points, stored = subsets(search, data, part.threshold)
     choice = choose(opened, nodes, part, wanted, amount, named)
@@ -126,7 +128,7 @@ def keep_representatives(
         seed=seed,
         points=points,
         search={
-            "thresholds_tried": len(search.points),
+            "thresholds_tried": tried,
             "kept_by_the_rule": part.n_kept,
             "brought_back": 0 if wanted is None else wanted - part.n_kept,
         },

@@ -52,7 +52,14 @@ const words = {
     return `${n} ${noun}${"xs".includes(noun.at(-1)) ? "es" : "s"}`;
   },
 
-  share: (value) => `${(100 * value).toFixed(1)} %`,
+  share: (value) => `${words.percent(value)} %`,
+
+  // one decimal, a tie to the even digit, as the terminal has it; only quarters can be ties
+  percent(value) {
+    const hundredfold = 100 * value;
+    const quarter = Math.abs(hundredfold % 1) === 0.25;
+    return (quarter ? Math.trunc(hundredfold * 10) / 10 : hundredfold).toFixed(1);
+  },
 
   // a score: four digits that count
   score(value) {

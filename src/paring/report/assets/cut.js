@@ -74,14 +74,15 @@ class Cut {
     return this.measure.values.reduce((sum, value) => sum + (value > 0), 0);
   }
 
-  // Losses of each group, the worst first; equal ones in the order of the data set.
+  // Losses of each group, the worst first; equal ones by the id of the category.
   losses() {
     const first = images.categories.length;
-    return images.groups
-      .map((name, group) => {
+    const places = [...images.order, ...images.sizes.map((_, k) => first + k)];
+    return places
+      .map((group) => {
         const before = images.total.instances[group], after = this.after.instances[group];
         return {
-          name,
+          name: images.groups[group],
           kind: group < first ? "category" : "size",
           group,
           images: [images.total.images[group], this.after.images[group]],
@@ -100,7 +101,7 @@ class Cut {
     const before = images.category.length;
     let after = 0;
     for (let row = 0; row < n; row++) if (this.kept[row]) after += images.instances[row];
-    const share = ((100 * after) / before).toFixed(1);
+    const share = words.percent(after / before);
     text += `; ${words.whole.format(after)} of ${words.count(before, "instance")} stay (${share}%)`;
     if (!worst.lost) return `${text}; no category lost any.`;
     const least = Math.floor(100 * (1 - worst.lost));

@@ -73,7 +73,9 @@ const viewer = {
     viewer.list = list;
     viewer.place = Math.max(0, list.indexOf(row));
     viewer.draw();
-    if (!viewer.box.open) viewer.box.showModal();
+    if (viewer.box.open) return;
+    viewer.box.showModal();
+    viewer.box.focus();
   },
 
   step(by) {
@@ -86,12 +88,13 @@ const viewer = {
   draw() {
     const row = viewer.list[viewer.place], at = viewer.place, n = viewer.list.length;
     const drawn = pictures.outlines?.[row];
-    const move = (by, text, off) => h("button", { type: "button", class: "quiet", disabled: off, onclick: () => viewer.step(by) }, text);
+    const move = (by, text, off) => h("button", { type: "button", class: "quiet", disabled: off, "data-move": by, onclick: () => viewer.step(by) }, text);
     const size = images.width[row] ? ` · ${images.width[row]} × ${images.height[row]} pixels` : "";
     const about = cuts.length > 1 ? cuts.map((one) => h("p", {}, badge(one.kept[row]), ` by ${one.about.name}`)) : [];
     const toggle = drawn?.shapes.length
       ? h("label", { class: "tick" }, h("input", { type: "checkbox", checked: showOutlines.on, onchange: (event) => outlinesOn(event.target.checked) }), "outlines of the masks")
       : null;
+    const focused = document.activeElement?.dataset.move;
     viewer.box.replaceChildren(
       h(
         "div",
@@ -112,6 +115,9 @@ const viewer = {
         ),
       ),
     );
+    // what had the focus is gone; keys go on from the same button, or from the window
+    const again = focused && viewer.box.querySelector(`[data-move="${focused}"]:not(:disabled)`);
+    if (viewer.box.open) (again ?? viewer.box).focus();
   },
 };
 

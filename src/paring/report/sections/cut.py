@@ -48,6 +48,7 @@ def images_section(data: Dataset, names: Names) -> dict[str, Any]:
         "width": data.images["width"].to_list(),
         "height": data.images["height"].to_list(),
         "categories": data.categories["name"].to_list(),
+        "order": data.categories["category_id"].arg_sort().to_list(),
         "sizes": list(SIZES),
         "instances": np.bincount(image, minlength=len(data)).tolist(),
         "category": category[order].tolist(),
