@@ -53,6 +53,7 @@ class View:
     def __init__(self, browser: Browser, file: Path, **options: Any) -> None:
         self.file = file
         self.problems: list[str] = []
+        self.expected: str | None = None  # part of a problem that the test is about
         # without motion nothing is measured halfway
         usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
         self.page: Page = browser.new_page(**usual | options)
@@ -64,8 +65,11 @@ class View:
         self.wait_for("document.documentElement.dataset.ready === 'yes'")
 
     def _heard(self, message: ConsoleMessage) -> None:
-        where = (message.location or {}).get("url", "")
-        self.problems.append(f"console {message.type}: {message.text} {where}".strip())
+        self.problems.append(f"console {message.type}: {message.text}")
+
+    def unexpected(self) -> list[str]:
+        """What it complained of or asked for, and should not have."""
+        return [p for p in self.problems if self.expected is None or self.expected not in p]
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith(OWN):

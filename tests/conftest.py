@@ -83,7 +83,7 @@ def look(chromium: Browser) -> Iterator[Look]:
     for view in views:
         view.settle()
         view.page.context.close()
-    assert [problem for view in views for problem in view.problems] == []
+    assert [problem for view in views for problem in view.unexpected()] == []
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,9 @@ def test_pairs_are_listed_on_screen_and_in_a_table(paring_here: Paring, sets: Pa
     how = Comparing(size=32)
     found = find_leaks(sets / "train", sets / "test", threshold=0.9999, how=how)
     assert listed.equals(found.pairs)
-    assert {path.name for path in (sets / "run").iterdir()} == {"leaks.csv", "run.json"}
+    assert {path.name for path in (sets / "run").iterdir()} == {
+        *("leaks.csv", "run.json", "before", "report"),
+    }
 
 
 def test_a_run_tells_what_was_compared(paring_here: Paring, sets: Path) -> None:

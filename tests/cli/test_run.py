@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
 import factory
+import paring
 from commands import Paring
 from paring.cli import images, run
 from paring.cli.options import FormatName, Source
-from paring.cli.run import new_run, peak_memory, read_source, versions
+from paring.cli.run import how_read, new_run, peak_memory, placed_at, read_source, versions
 from paring.errors import InputError
 from videos import video
 
@@ -210,3 +212,183 @@ def test_a_link_to_a_run_is_not_replaced(tmp_path: Path) -> None:
     ):
         raise AssertionError
     assert (tmp_path / "link" / "run.json").is_file()
+
+
+# -- what a run remembers of its data set ----------------------------------------------------
+
+
+def facts(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_bytes())
+
+
+def test_paths_are_remembered_from_the_run_folder_or_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with new_run(Path("run"), overwrite=False) as made:
+        (made.folder / "images").mkdir()
+        (tmp_path / "link").symlink_to(made.folder)
+        assert placed_at(made, made.folder / "images") == "images"
+        assert placed_at(made, made.folder / "images" / ".." / "d.json") == "d.json"
+        assert placed_at(made, tmp_path / "link" / "images") == "images"
+        assert placed_at(made, made.folder) == "."
+        assert placed_at(made, Path("data") / "d.json") == str(tmp_path / "data" / "d.json")
+        beside = made.folder.resolve().with_name(f"{made.folder.name}-2")
+        assert placed_at(made, beside) == str(beside)
+
+
+def test_how_a_data_set_is_read_is_remembered_where_it_is_not_as_usual(masks: Path) -> None:
+    source = Source(masks, FormatName.pairs, classes="ground,cat", void=9, components=True)
+    data, reading = read_source(source)
+    with new_run(masks / "run", overwrite=False) as made:
+        assert how_read(made, reading, data, False) == {
+            "path": str(masks),
+            "format": "pairs",
+            "classes": ["ground", "cat"],
+            "void": 9,
+            "components": True,
+        }
+        assert how_read(made, reading, data, True)["recompute"] is True
+
+
+def test_a_void_value_of_0_is_remembered(masks: Path) -> None:
+    data, reading = read_source(Source(masks, FormatName.pairs, void=0))
+    with new_run(masks / "run", overwrite=False) as made:
+        assert how_read(made, reading, data, False)["void"] == 0
+
+
+def test_a_plain_read_is_remembered_by_path_and_format(tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    data, reading = read_source(Source(tmp_path / "d.json"))
+    with new_run(tmp_path / "run", overwrite=False) as made:
+        plain = {"path": str(tmp_path / "d.json"), "format": "coco"}
+        assert how_read(made, reading, data, False) == plain
+        (tmp_path / "pictures").mkdir()
+        data, reading = read_source(Source(tmp_path / "d.json", images=tmp_path / "pictures"))
+        expected = plain | {"images": str(tmp_path / "pictures")}
+        assert how_read(made, reading, data, False) == expected
+
+
+def test_the_place_of_a_data_set_is_in_run_json(paring_here: Paring, tmp_path: Path) -> None:
+    whole = tmp_path / "data" / "yolo"
+    drawn = paring.scenes(6, seed=0, folder=tmp_path / "images", size=(48, 64))
+    (tmp_path / "data").mkdir()
+    drawn.write(whole, format="yolo", images="copy")
+    done = paring_here("images", "count", "data/yolo", "--split", "train", "--count", 3, "-o", "r")
+    assert done.returncode == 0, done.stderr
+    about = facts(tmp_path / "r")["dataset"]
+    data = paring.read(whole)
+    assert about == {
+        "path": "data/yolo",
+        "image_root": str(whole / "images" / "train"),
+        "fingerprint": data.fingerprint,
+        "read": {"path": str(whole), "format": "yolo", "split": "train"},
+    }
+
+
+def test_images_that_were_not_found_have_no_place(paring_here: Paring, tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    done = paring_here("images", "count", "d.json", "--count", 1, "-o", "run")
+    assert done.returncode == 0, done.stderr
+    assert facts(tmp_path / "run")["dataset"]["image_root"] is None
+    assert (tmp_path / "run" / "report" / "index.html").is_file()
+
+
+def test_a_demo_remembers_its_scenes_from_its_own_folder(
+    paring_here: Paring, tmp_path: Path
+) -> None:
+    assert paring_here("demo", "-o", "demo", "--images", 4).returncode == 0
+    about = facts(tmp_path / "demo")
+    assert about["dataset"]["image_root"] == "images"
+    read = {"path": "scenes.json", "format": "coco", "images": "images"}
+    assert about["dataset"]["read"] == read
+    assert about["again"] == ["paring", "images", "shape", "demo/scenes.json"]
+
+
+def test_a_run_keeps_what_its_data_set_held(paring_here: Paring, tmp_path: Path) -> None:
+    path = factory.write_json(tmp_path / "d.json", factory.coco())
+    assert paring_here("images", "count", "d.json", "--count", 1, "-o", "run").returncode == 0
+    data, before = paring.read(path), tmp_path / "run" / "before"
+    assert len(list(before.iterdir())) == 3
+    for name in ("images", "instances", "categories"):
+        assert pl.read_parquet(before / f"{name}.parquet").equals(getattr(data, name))
+
+
+AGAIN = {
+    "count d.json --count 1 -o run": "count d.json",
+    "count d.json --count=1 -orun --overwrite --json": "count d.json",
+    "count --output=run --rate 0.5 d.json --min-per-category 1": (
+        "count d.json --min-per-category 1"
+    ),
+    "count d.json --count 1 --output run --link kept --report": "count d.json",
+    "random d.json --seed 3 --count 1 --no-report -o run": "random d.json --seed 3",
+    "random --seed=3 --images . d.json --recompute --count 1 -o run": (
+        "random --seed=3 --images . d.json --recompute"
+    ),
+}
+
+
+@pytest.mark.parametrize("command", AGAIN)
+def test_a_run_remembers_its_command_without_amount_and_place(
+    paring_here: Paring, tmp_path: Path, command: str
+) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+    done = paring_here("images", *command.split())
+    assert done.returncode == 0, done.stderr
+    about = facts(tmp_path / "run")
+    assert about["again"] == ["paring", "images", *AGAIN[command].split()]
+    assert about["command"] == ["paring", "images", *command.split()]
+
+
+# -- the report ------------------------------------------------------------------------------
+
+
+def test_a_run_has_a_report_and_says_where(paring_here: Paring, tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    done = paring_here("images", "count", "d.json", "--count", 1, "-o", "run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("look at it: run/report/index.html\n")
+    assert (tmp_path / "run" / "report" / "index.html").is_file()
+    lies_there = facts(tmp_path / "run")["contents"]
+    files = [p for p in (tmp_path / "run" / "report").rglob("*") if p.is_file()]
+    assert lies_there["report"] == len(files)
+
+
+def test_a_run_without_a_report_has_none_and_all_else(paring_here: Paring, tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    command = ("images", "count", "d.json", "--count", 1)
+    done = paring_here(*command, "-o", "run", "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert "look at it" not in done.stderr
+    assert paring_here(*command, "-o", "whole").returncode == 0
+    there = {path.name for path in (tmp_path / "run").iterdir()}
+    assert there == {path.name for path in (tmp_path / "whole").iterdir()} - {"report"}
+    assert paring_here(*command, "-o", "run", "--overwrite").returncode == 0
+    assert (tmp_path / "run" / "report").is_dir()
+
+
+def test_json_of_a_run_is_what_its_run_json_says(paring_here: Paring, tmp_path: Path) -> None:
+    factory.write_json(tmp_path / "d.json", factory.coco())
+    done = paring_here("images", "count", "d.json", "--count", 1, "-o", "run", "--json")
+    assert json.loads(done.stdout) == {"run": "run", **facts(tmp_path / "run")}
+
+
+def test_a_report_that_was_made_anew_leaves_a_run_replaceable(
+    paring_here: Paring, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "data" / "a.png")
+    command = ("images", "random", "data", "--count", 1, "-o", "run", "--overwrite")
+    assert paring_here(*command, "--no-report").returncode == 0
+    for options in ((), ("--no-images",), ("--hash-names",)):
+        assert paring_here("report", "run", *options).returncode == 0
+        assert paring_here(*command, "--no-report").returncode == 0
+        assert not (tmp_path / "run" / "report").exists()
+
+
+def test_the_step_between_frames_is_remembered(tmp_path: Path) -> None:
+    data, reading = read_source(Source(video(tmp_path / "x.avi", 7), frame_step=3))
+    with new_run(tmp_path / "run", overwrite=False) as made:
+        assert how_read(made, reading, data, False)["frame_step"] == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -13,13 +14,12 @@ from browser import Look, Runs, View
 INSTANCE = "echarts.getInstanceByDom(document.querySelector('#network .chart'))"
 PLACE = """
 (k) => {
-  const chart = document.querySelector('#network .chart');
-  const { x, y } = paring.data.network.drawn;
-  const [left, top] = echarts.getInstanceByDom(chart).convertToPixel({ seriesIndex: 0 }, [x[k], -y[k]]);
-  const box = chart.getBoundingClientRect();
-  return [box.left + left, box.top + top];
+  const place = document.querySelector('#network .chart'), chart = echarts.getInstanceByDom(place);
+  const { x, y, symbolSize } = chart.getOption().series[0].data[k];
+  const [left, top] = chart.convertToPixel({ seriesIndex: 0 }, [x, y]);
+  return [left, top, symbolSize / 2, chart.getWidth(), chart.getHeight()];
 }
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture
@@ -47,6 +47,14 @@ def shown_similarity(text: str) -> float:
     return float(text.split(" similar")[0].split()[-1])
 
 
+def place_of(view: View, node: int) -> tuple[float, float]:
+    """Where the middle of a node is in the window."""
+    left, top, *_ = view.js(PLACE, node)
+    box = view.page.locator("#network .chart").bounding_box()
+    assert box is not None
+    return box["x"] + left, box["y"] + top
+
+
 def assert_rounded_down(text: float, value: float) -> None:
     assert value - 1e-3 - 2e-6 < text <= value + 1e-12
 
@@ -69,7 +77,7 @@ def test_a_node_shows_its_picture_and_name_and_lists_its_community(
     for row in wanted:
         image = scores.row(row, named=True)
         view.page.mouse.move(5, 5)
-        view.page.mouse.move(*view.js(PLACE, nodes.index(row)))
+        view.page.mouse.move(*place_of(view, nodes.index(row)))
         hint = view.page.locator("#network .hint")
         hint.wait_for(state="visible")
         view.wait_for(
@@ -83,7 +91,7 @@ def test_a_node_shows_its_picture_and_name_and_lists_its_community(
             by = scores.row(image["by"], named=True)
             assert by["file_name"] in hint.inner_text()
 
-        view.page.mouse.click(*view.js(PLACE, nodes.index(row)))
+        view.page.mouse.click(*place_of(view, nodes.index(row)))
         members = scores.filter(community=image["community"])
         view.wait_for(f"document.querySelector('#community').value === '{image['community']}'")
         first = members.sort(
@@ -101,6 +109,13 @@ def test_a_node_shows_its_picture_and_name_and_lists_its_community(
             if not member["kept"] and member["by"] is not None:
                 assert_rounded_down(shown_similarity(line), member["similarity"])
                 assert scores["file_name"][member["by"]] in line
+
+
+def test_no_node_is_cut_off_by_the_edge_of_the_chart(view: View) -> None:
+    for node in range(len(view.js("paring.data.network.drawn.rows"))):
+        left, top, radius, width, height = view.js(PLACE, node)
+        assert radius <= left <= width - radius
+        assert radius <= top <= height - radius
 
 
 def test_communities_can_be_chosen_from_a_list_the_largest_first(
@@ -134,7 +149,7 @@ def test_pairs_are_the_worst_covered_first_and_right(view: View, scores: pl.Data
         values.append(image["similarity"])
         assert_rounded_down(float(said.removeprefix("similarity ")), values[-1])
     # the page has six digits
-    assert all(a <= b + 2e-6 for a, b in zip(values, values[1:], strict=False))
+    assert all(a <= b + 2e-6 for a, b in pairwise(values))
     badges = set(view.texts(".pair-of .card:first-child .badge"))
     assert badges == {"dropped"}
     assert set(view.texts(".pair-of .card:last-child .badge")) == {"kept"}

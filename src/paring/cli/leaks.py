@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,12 +11,16 @@ from rich.text import Text
 
 from paring.cli import console
 from paring.cli.comparison import Comparison, kept_work, left_out, read_images
-from paring.cli.options import FormatName, Place, Source, shares
+from paring.cli.options import FormatName, Place, Source, cores, shares
 from paring.cli.run import new_run
 from paring.dataset.formats import guard_sources
+from paring.dataset.snapshot import save_frames
+from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.leaks import Leaks, find_leaks
-from paring.report.words import count, similar
+from paring.report.folder import BEFORE
+from paring.report.making import REPORT, write_report
+from paring.report.words import count, leaks_headline, similar
 
 _SHOWN = 20
 
@@ -67,8 +71,8 @@ def leaks(
         found.pairs.write_csv(run.folder / "leaks.csv")
         run.facts |= {
             "threshold": threshold,
-            "train": {"path": str(train), "fingerprint": old.fingerprint, "images": len(old)},
-            "test": {"path": str(test), "fingerprint": new.fingerprint, "images": len(new)},
+            "train": _about(train, old, found.n_train),
+            "test": _about(test, new, found.n_test),
             "pairs": len(found.pairs),
             "clusters": found.pairs["cluster"].n_unique(),
             "test_images_that_leak": found.pairs["test_id"].n_unique(),
@@ -78,7 +82,13 @@ def leaks(
                 *(f"{name}: {message}" for name, message in found.faults.items()),
             ],
         }
+        for data, side in ((old, "train"), (new, "test")):
+            save_frames(data, run.folder / BEFORE / side)
         about = run.finish()
+        if output.report:
+            with console.bars() as bars:
+                write_report(run.folder, workers=cores(), progress=bars)
+            about = run.finish()
     if output.json:
         console.show_json({"run": str(output.output), **about})
         return
@@ -87,17 +97,25 @@ def leaks(
         console.say(f"{count(len(about['skipped']), 'image')} left out, see run.json")
     pairs = count(len(found.pairs), "pair")
     console.say(f"{pairs} written to {output.output / 'leaks.csv'} in {about['seconds']:.1f} s")
+    if output.report:
+        console.say(f"look at it: {output.output / REPORT / 'index.html'}")
+
+
+def _about(path: Path, data: Dataset, compared: int) -> dict[str, Any]:
+    """What ``run.json`` says of one of the two sets."""
+    return {
+        "path": str(path),
+        "image_root": None if data.image_root is None else str(data.image_root.resolve()),
+        "fingerprint": data.fingerprint,
+        "images": len(data),
+        "compared": compared,
+    }
 
 
 def _show(found: Leaks, threshold: float) -> None:
     leaking = found.pairs["test_id"].n_unique()
-    words = (
-        f"{f'{leaking:,}' if leaking else 'none'} of {count(found.n_test, 'test image')} "
-        f"{'are' if leaking > 1 else 'is'} "
-        f"{similar(threshold, bare=True)} or more similar to one of "
-        f"{count(found.n_train, 'training image')}"
-    )
-    console.out.print(Text(words + ".", style="bold"))
+    words = leaks_headline(leaking, found.n_train, found.n_test, threshold)
+    console.out.print(Text(words, style="bold"))
     if not leaking:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -136,6 +136,9 @@ class Place:
         bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
     ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Make the page to look at.")
+    ] = True
 
 
 @dataclass
@@ -145,9 +148,6 @@ class Output(Place):
     link: Annotated[
         Path | None, typer.Option(help="Also link (or copy) the kept images into this folder.")
     ] = None
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Make the page to look at.")
-    ] = True
 
 
 def shares(command: Callable[..., None]) -> Callable[..., None]:

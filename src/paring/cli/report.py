@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from paring.cli import console
 from paring.cli.options import cores
 from paring.report.making import compare_runs, write_report
 from paring.report.pictures import NUMBER, Pictures
+
+_LONGEST = 120  # bytes of a folder's name
 
 
 def report(
@@ -58,10 +61,9 @@ def report(
                 progress=bars,
             )
         else:
-            names = "-".join(run.resolve().name for run in runs)
             page = compare_runs(
                 runs,
-                output or Path(f"compare-{names}"[:120]),
+                output or Path(_default_name(runs)),
                 images=images,
                 pictures=pictures,
                 hash_names=hash_names,
@@ -72,3 +74,13 @@ def report(
         console.show_json({"page": str(page)})
         return
     console.out.print(f"{page}", markup=False)
+
+
+def _default_name(runs: list[Path]) -> str:
+    """A folder for the page of several runs; names too long for a file are cut, and told apart."""
+    name = "-".join(("compare", *(run.resolve().name for run in runs)))
+    if len(name.encode()) <= _LONGEST:
+        return name
+    whole = "\n".join(str(run.resolve()) for run in runs)
+    mark = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{name.encode()[:_LONGEST].decode(errors='ignore')}-{mark}"

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from paring import __version__
 from paring.cli import console
 from paring.cli.options import Output, Source, cores
@@ -29,7 +31,7 @@ from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, place_images
 from paring.errors import InputError
 from paring.report.command import AMOUNT, without
-from paring.report.folder import BEFORE, contents, write_facts
+from paring.report.folder import BEFORE, HowRead, contents, write_facts
 from paring.report.making import REPORT, write_report
 from paring.report.words import count
 
@@ -182,20 +184,22 @@ def placed_at(run: Run, path: Path) -> str:
 
 def how_read(run: Run, reading: Reading, data: Dataset, recompute: bool) -> dict[str, Any]:
     """What it takes to read a data set once more, from any folder."""
-    unset = Reading(reading.path)
-    options = {
-        name: getattr(reading, name)
-        for name in ("task", "split", "classes", "void", "reduce_zero_label", "components",
-                     "frame_step", "repair")
-        if getattr(reading, name) != getattr(unset, name)
-    }  # fmt: skip
-    return {
-        "path": placed_at(run, data.sources[0] if data.sources else reading.path),
-        "format": None if data.origin is None else data.origin.format,
-        **({} if reading.images is None else {"images": placed_at(run, reading.images)}),
-        **options,
-        **({"recompute": True} if recompute else {}),
-    }
+    how = HowRead(
+        path=placed_at(run, data.sources[0] if data.sources else reading.path),
+        format=None if data.origin is None else data.origin.format,
+        images=None if reading.images is None else placed_at(run, reading.images),
+        task=reading.task,
+        split=reading.split,
+        classes=None if reading.classes is None else list(reading.classes),
+        void=reading.void,
+        reduce_zero_label=reading.reduce_zero_label,
+        components=reading.components,
+        frame_step=reading.frame_step,
+        repair=reading.repair,
+        recompute=recompute,
+    )
+    plain: dict[str, Any] = msgspec.to_builtins(how)
+    return plain
 
 
 def write_cut(

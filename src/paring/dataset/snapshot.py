@@ -23,7 +23,7 @@ def save_frames(data: Dataset, folder: Path) -> None:
     >>> sorted(path.name for path in folder.iterdir())
     ['categories.parquet', 'images.parquet', 'instances.parquet']
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for name in (*_FRAMES, "tags"):
         frame: pl.DataFrame | None = getattr(data, name)
         if frame is not None:

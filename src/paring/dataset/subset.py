@@ -119,6 +119,8 @@ class Subset:
                 raise ValueError("an image id is out of range")
         if not subset.kept:
             raise ValueError("it keeps no image")
+        if not isinstance(subset.parameters, dict) or not isinstance(subset.reasons, dict):
+            raise ValueError("parameters and reasons are not objects")
         if not isinstance(subset.dataset, str) or not isinstance(subset.method, str):
             raise ValueError("dataset and method are not texts")
         return subset

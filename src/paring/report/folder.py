@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -25,6 +27,50 @@ BEFORE = "before"
 """Where a run keeps what its data set held."""
 
 
+class HowRead(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What it takes to read a data set once more; paths from the run folder or from the root."""
+
+    path: str
+    format: str | None = None
+    images: str | None = None
+    task: Literal["instances", "semantic"] = "instances"
+    split: str | None = None
+    classes: list[str] | None = None
+    void: int | None = None
+    reduce_zero_label: bool = False
+    components: bool = False
+    frame_step: int = 1
+    repair: bool = False
+    recompute: bool = False
+
+    def read(self, folder: Path, progress: Progress | None) -> Dataset:
+        """Read it."""
+        reading = Reading(
+            path=folder / self.path,
+            images=None if self.images is None else folder / self.images,
+            task=self.task,
+            split=self.split,
+            classes=self.classes,
+            void=self.void,
+            reduce_zero_label=self.reduce_zero_label,
+            components=self.components,
+            frame_step=self.frame_step,
+            repair=self.repair,
+            progress=progress,
+        )
+        data = carry_out(reading, format=self.format)
+        return data.recomputed() if self.recompute else data
+
+
+class AboutData(msgspec.Struct):
+    """What ``run.json`` says of the data set that was cut."""
+
+    fingerprint: str
+    path: str | None = None
+    image_root: str | None = None
+    read: HowRead | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class RunFolder:
     """What a run that cut images left behind.
@@ -32,7 +78,7 @@ class RunFolder:
     Attributes
     ----------
     path : the folder.
-    facts : what its ``run.json`` says.
+    facts, about : what its ``run.json`` says, and what it says of the data set.
     subset, scores : the selection, and the scores of all images where it was made by scores.
     data : the data set before the cut; its masks are there if they could be read.
     said : what a reader of the report should know of how it was made.
@@ -40,6 +86,7 @@ class RunFolder:
 
     path: Path
     facts: dict[str, Any]
+    about: AboutData
     subset: Subset
     scores: Scores | None
     data: Dataset
@@ -69,30 +116,26 @@ class RunFolder:
         """
         path = Path(path)
         facts = read_facts(path)
+        about = about_data(path, facts)
+        frames_of = before(path)
         subset = Subset.load(path / "subset.json")
         table = path / "scores.parquet"
         scores = Scores.load(table) if table.is_file() else None
+        if images is not None and not Path(images).is_dir():
+            raise InputError(f"{images}: the images folder does not exist")
         said: list[str] = []
         if data is None:
-            about = facts["dataset"]
-            root = images or about.get("image_root")  # from the run folder, or from the root
-            frames = load_frames(
-                path / BEFORE,
-                image_root=None if root is None else path / root,
-                fingerprint=about["fingerprint"],
-            )
-            data = _with_masks(frames, path, about, said, progress)
+            root = None if about.image_root is None else path / about.image_root
+            frames = load_frames(frames_of, image_root=root, fingerprint=about.fingerprint)
+            data = _with_masks(frames, path, about, images, said, progress)
         if images is not None:
-            if not Path(images).is_dir():
-                raise InputError(f"{images}: the images folder does not exist")
-            data = replace(data, image_root=Path(images))
-        run = cls(path, facts, subset, scores, data, tuple(said))
+            data = _rooted(data, Path(images))
         unknown = set(subset.kept) - set(data.images["image_id"])
         if unknown:
             raise InputError(
                 f"{path}: subset.json keeps image {min(unknown)}, which is not in the run"
             )
-        return run
+        return cls(path, facts, about, subset, scores, data, tuple(said))
 
     @cached_property
     def kept(self) -> NDArray[np.bool_]:
@@ -105,47 +148,70 @@ class RunFolder:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What ``run.json`` says; `InputError` where the folder is none of a run that cut images."""
+    """What ``run.json`` says; `InputError` where the folder is none of a run."""
     try:
         facts: dict[str, Any] = json.loads((path / "run.json").read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"{path}: is not a run folder (it has no run.json)") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path / 'run.json'}: cannot be read ({error})") from error
-    if not isinstance(facts, dict) or not isinstance(facts.get("dataset"), dict):
-        raise InputError(f"{path}: its run cut no images, so there is nothing to report")
-    if not (path / BEFORE).is_dir():
+    if not isinstance(facts, dict):
+        raise InputError(f"{path / 'run.json'}: is not what a run wrote")
+    return facts
+
+
+def before(path: Path) -> Path:
+    """Where a run keeps what its data set held; `InputError` where it does not."""
+    folder = path / BEFORE
+    if not folder.is_dir():
         raise InputError(
             f"{path}: was written by an earlier version, which did not keep what the data set "
             "held; run it again"
         )
-    return facts
+    return folder
+
+
+def about_data(path: Path, facts: dict[str, Any]) -> AboutData:
+    """What a run says of its data set; `InputError` where that cannot be."""
+    if "dataset" not in facts:
+        raise InputError(f"{path / 'run.json'}: does not say which data set was cut")
+    try:
+        return msgspec.convert(facts["dataset"], AboutData)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path / 'run.json'}: is not what a run wrote ({error})") from error
 
 
 def _with_masks(
     frames: Dataset,
     folder: Path,
-    about: dict[str, Any],
+    about: AboutData,
+    images: str | Path | None,
     said: list[str],
     progress: Progress | None,
 ) -> Dataset:
     """The whole data set from where it was read, or its frames alone and a word why."""
     if not len(frames.instances):
         return frames
-    how = dict(about.get("read") or {})
-    format, recompute = how.pop("format", None), how.pop("recompute", False)
+    how = about.read
     try:
-        if "path" not in how:
+        if how is None:
             raise InputError("where it was read from is not known")
-        paths = {key: folder / how[key] for key in ("path", "images") if how.get(key)}
-        data = carry_out(Reading(**(how | paths), progress=progress), format=format)
-        data = data.recomputed() if recompute else data
-        if data.fingerprint != about["fingerprint"]:
-            raise InputError(f"{paths['path']}: has changed since the run")
+        if images is not None and how.images is not None:
+            how = msgspec.structs.replace(how, images=str(Path(images).absolute()))
+        data = how.read(folder, progress)
+        if data.fingerprint != about.fingerprint:
+            raise InputError(f"{folder / how.path}: has changed since the run")
     except InputError as error:
         said.append(f"no outlines are drawn: {error}")
         return frames
-    return replace(data, image_root=data.image_root or frames.image_root)
+    return data if data.image_root is not None else _rooted(data, frames.image_root)
+
+
+def _rooted(data: Dataset, folder: Path | None) -> Dataset:
+    """The same data set with its images elsewhere, which changes nothing of its content."""
+    moved = replace(data, image_root=folder)
+    vars(moved)["fingerprint"] = data.fingerprint
+    return moved
 
 
 def contents(folder: Path) -> dict[str, int]:
@@ -159,12 +225,16 @@ def contents(folder: Path) -> dict[str, int]:
     }
 
 
-def note_contents(folder: Path) -> None:
-    """Say in ``run.json`` what lies in its folder now."""
+def note_contents(folder: Path, ours: Sequence[str]) -> None:
+    """Say in ``run.json`` how many files lie under some names of its folder now."""
     path = folder / "run.json"
-    facts = json.loads(path.read_bytes()) | {"contents": contents(folder)}
+    facts = read_facts(folder)
+    there = contents(folder)
+    wrote = facts.get("contents") or {}
+    kept = {name: number for name, number in wrote.items() if name not in ours}
+    now = kept | {name: there[name] for name in ours if name in there}
     with beside(path, overwrite=True) as fresh:
-        write_facts(fresh, facts)
+        write_facts(fresh, facts | {"contents": dict(sorted(now.items()))})
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

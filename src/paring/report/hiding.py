@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-_GROUP = re.compile(r"group '.*'")
+_GROUP = re.compile(r"""group (['"]).*\1""")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ SCRIPTS = (
     "scores.js",
     "network.js",
     "pairs.js",
+    "leaks.js",
     "gallery.js",
     "compare.js",
     "browse.js",
@@ -35,6 +36,10 @@ _LICENCES = (
     "echarts-LICENSE-d3.txt",
     "zrender-LICENSE.txt",
 )
+_GENERATOR = b'<meta name="generator" content="paring">'
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+"""What may not stand in HTML as it is."""
+
 _SLOT = re.compile(r"@@(\w+)@@")
 
 
@@ -45,16 +50,15 @@ def write_page(folder: Path, data: dict[str, Any], *, title: str, headline: str)
     markup: the scripts set text alone, and the JSON has no ``<``.
     """
     slots = {
-        "title": html.escape(title),
-        "headline": html.escape(headline),
+        "title": html.escape(_NO_TEXT.sub("\ufffd", title)),
+        "headline": html.escape(_NO_TEXT.sub("\ufffd", headline)),
         "style": asset("page.css"),
         "charts": asset("echarts.min.js"),
         "script": "\n".join(asset(name) for name in SCRIPTS),
         "data": as_json(data),
     }
     text = _SLOT.sub(lambda slot: slots[slot[1]], asset("page.html"))
-    # a name that is no UTF-8 is shown with its odd bytes replaced
-    (folder / "index.html").write_bytes(text.encode("utf-8", "replace"))
+    (folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
     said = "\n\n".join(asset(name) for name in _LICENCES)
     (folder / "LICENSES.txt").write_text(said, encoding="utf-8")
 
@@ -66,7 +70,17 @@ def as_json(data: dict[str, Any]) -> str:
     '{"name":"\\u003c/script>"}'
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    text = text.replace("<", "\\u003c")
+    return _NO_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_page` wrote."""
+    try:
+        with path.open("rb") as file:
+            return _GENERATOR in file.read(2000)
+    except OSError:
+        return False
 
 
 def asset(name: str) -> str:

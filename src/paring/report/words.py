@@ -53,3 +53,16 @@ def headline(before: Summary, after: Summary, losses: pl.DataFrame) -> str:
         return f"{words}; no category lost any."
     least = math.floor(100 * (1 - lost))  # rounded down, so that "at least" is true
     return f"{words}; every category keeps at least {least} % of its own, {name} lost most."
+
+
+def leaks_headline(leaking: int, n_train: int, n_test: int, threshold: float) -> str:
+    """How many images leak, in one sentence.
+
+    >>> leaks_headline(2, 800, 100, 0.95)
+    '2 of 100 test images are 0.95 or more similar to one of 800 training images.'
+    """
+    return (
+        f"{f'{leaking:,}' if leaking else 'none'} of {count(n_test, 'test image')} "
+        f"{'are' if leaking > 1 else 'is'} {similar(threshold, bare=True)} or more similar to "
+        f"one of {count(n_train, 'training image')}."
+    )

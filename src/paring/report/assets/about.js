@@ -4,7 +4,7 @@
 paring.section({
   id: "about",
   title: "How it was made",
-  when: () => cuts.length,
+  when: () => images,
   render(box) {
     for (const one of cuts) {
       const rows = Object.entries(one.about.parameters).filter(([, value]) => value !== null && value !== "");

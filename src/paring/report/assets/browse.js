@@ -4,7 +4,7 @@
 paring.section({
   id: "images",
   title: "All images",
-  when: () => images,
+  when: () => cuts.length,
   render(box) {
     const { measure } = cut ?? {};
     const lower = images.names.map((name) => name.toLowerCase());

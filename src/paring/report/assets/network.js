@@ -73,7 +73,7 @@ function drawNetwork(box, list) {
     title: "Communities of similar images, and which of them stay",
     note,
     height: Math.min(560, innerWidth - 30),
-    option: () => networkOption(network.drawn, Math.min(one.place.clientWidth, one.place.clientHeight - 30)),
+    option: () => networkOption(network.drawn, Math.min(one.place.clientWidth, one.place.clientHeight - 40)),
     events: {
       click: ({ data }) => data?.row !== undefined && list.open(network.community[data.row]),
     },
@@ -107,7 +107,7 @@ function networkOption({ rows, x, y, discs, edges }, width) {
       {
         type: "graph",
         layout: "none",
-        top: 34, bottom: 8, left: 8, right: 8,
+        top: 50, bottom: 18, left: 18, right: 18, // room for the dots at the edge
         preserveAspect: "contain",
         roam: true,
         scaleLimit: { min: 0.8, max: 30 },

@@ -59,7 +59,8 @@ def images_section(data: Dataset, names: Names) -> dict[str, Any]:
 def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
     """What a run kept and why, and the slider that it can have."""
     method = run.subset.method
-    reasons = run.subset.reasons
+    known = set(run.data.images["image_id"])
+    reasons = {row: text for row, text in run.subset.reasons.items() if row in known}
     rows = run.rows_of(pl.Series(list(reasons), dtype=pl.Int64)).tolist() if reasons else []
     said = {
         str(row): words
@@ -67,7 +68,7 @@ def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
         if (words := names.reason(text))
     }
     return {
-        "name": run.path.resolve().name,
+        "name": "this run" if names.hidden else run.path.resolve().name,
         "method": method,
         "how": _HOW.get(method, method),
         "rate": run.subset.rate,
@@ -107,8 +108,8 @@ def _parameters(run: RunFolder, names: Names) -> dict[str, Any]:
         about["seed"] = run.subset.seed
     about["paring"] = run.subset.version
     if not names.hidden:
-        about["data set"] = run.facts["dataset"].get("path")
-        about["fingerprint"] = run.subset.dataset
+        about["data set"] = run.about.path
+        about["fingerprint"] = run.about.fingerprint
     return about
 
 
@@ -136,12 +137,21 @@ def _measure(run: RunFolder) -> dict[str, Any] | None:
         "ranked": run.subset.method.startswith("top by"),
         "unscored": run.subset.parameters.get("unscored", "last"),
     }
-    if "strongest_category" in frame.columns:
-        rows = {name: row for row, name in enumerate(run.data.categories["name"])}
-        measure["strongest"] = [rows.get(name) for name in frame["strongest_category"]]
+    if "strongest_instance" in frame.columns:
+        measure["strongest"] = _categories_of(run.data, frame["strongest_instance"])
         measure["strongest_score"] = frame["strongest_score"].to_list()
         measure["counted"] = frame["instances"].to_list()
     return measure
+
+
+def _categories_of(data: Dataset, instances: pl.Series) -> list[int | None]:
+    """Row of the category of each instance by id; None where there is no such instance."""
+    rows = pl.Series(
+        "row", rows_of_ids(data.categories["category_id"], data.instances["category_id"])
+    )
+    known = data.instances.select("instance_id").with_columns(rows)
+    wanted = pl.DataFrame({"instance_id": instances.cast(pl.Int64)})
+    return wanted.join(known, on="instance_id", how="left", maintain_order="left")["row"].to_list()
 
 
 def _slider(run: RunFolder) -> dict[str, Any] | None:
@@ -179,10 +189,14 @@ def _points_of_ranking(run: RunFolder, floors: dict[str, Any]) -> dict[str, Any]
 def _points_of_curve(run: RunFolder, path: Any) -> dict[str, Any] | None:
     """The subsets that were stored of the curve of rates over thresholds."""
     try:
-        curve = pl.read_parquet(path).select("threshold", "image_id")
+        curve = pl.read_parquet(path).select(
+            pl.col("threshold").cast(pl.Float64), pl.col("image_id").cast(pl.Int64)
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     known = run.data.images["image_id"].implode()
+    if curve.null_count().sum_horizontal()[0]:
+        raise InputError(f"{path}: has rows without threshold or image")
     if not curve["image_id"].is_in(known).all():
         raise InputError(f"{path}: keeps an image that is not in the run")
     points = [_point(run.kept, own=True, threshold=run.subset.parameters.get("threshold"))]
