@@ -65,7 +65,13 @@ def test_a_run_tells_what_was_compared(paring_here: Paring, sets: Path) -> None:
     )
     assert (about["pairs"], about["clusters"], about["test_images_that_leak"]) == (1, 1, 1)
     train = paring.read(sets / "train")
-    assert about["train"] == {"path": "train", "fingerprint": train.fingerprint, "images": 20}
+    assert about["train"] == {
+        "path": "train",
+        "image_root": str((sets / "train").resolve()),
+        "fingerprint": train.fingerprint,
+        "images": 20,
+        "compared": 20,
+    }
     assert about["test"]["images"] == 21
     assert about["threshold"] == 0.9999
     assert about["skipped"] == []

@@ -218,7 +218,7 @@ def test_a_hundred_and_twenty_thousand_images_are_shown(look: Look, tmp_path: Pa
         assert whole["top"] <= line["top"] <= line["bottom"] <= whole["bottom"]
 
     view.page.fill("#search", "0119999")
-    assert view.text("#images .found") == "0 of 120,000 images"
+    view.wait_for("document.querySelector('#images .found').textContent === '0 of 120,000 images'")
     view.page.fill("#search", "119999")
     view.wait_for("document.querySelector('#images .found').textContent === '1 of 120,000 images'")
     view.page.fill("#search", "")

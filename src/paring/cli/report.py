@@ -23,7 +23,8 @@ def report(
         typer.Option(
             "--output",
             "-o",
-            help="Folder for a page of several runs; compare-RUN1-RUN2-... here if unset.",
+            help="Folder of the page; RUN/report if unset, or for several runs "
+            "compare-RUN1-RUN2-... here.",
         ),
     ] = None,
     images: Annotated[
@@ -51,9 +52,10 @@ def report(
     """
     pictures = Pictures(number=thumbnails, shown=not no_images)
     with console.bars() as bars:
-        if len(runs) == 1 and output is None:
+        if len(runs) == 1:
             page = write_report(
                 runs[0],
+                output=output,
                 images=images,
                 pictures=pictures,
                 hash_names=hash_names,

@@ -29,7 +29,6 @@ REPORT = "report"
 KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (cut_page, leaks_page)
 """What a page can be about; the first that knows the run makes its page."""
 
-_NAMES = "report-names.csv"
 _COLUMNS = ("shown", "file_name")
 _FILES = {"index.html", "LICENSES.txt", FOLDER}
 _THUMBNAIL = re.compile(r"[0-9]{6,}\.jpg")
@@ -38,6 +37,7 @@ _THUMBNAIL = re.compile(r"[0-9]{6,}\.jpg")
 def write_report(
     run: str | Path,
     *,
+    output: str | Path | None = None,
     data: Dataset | None = None,
     images: str | Path | None = None,
     pictures: Pictures | None = None,
@@ -45,23 +45,24 @@ def write_report(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Path:
-    """Write the report of a run into its folder, in place of an earlier one.
+    """Write the report of a run into its folder, or another, in place of an earlier one.
 
     Parameters
     ----------
     run : folder of a run that cut images.
+    output : folder of the page; ``report`` in the run folder if not given.
     data : the data set before the cut, where it is at hand; read again otherwise.
     images : folder of the images, where they are no longer where they were.
     pictures : how many thumbnails, or none.
     hash_names : show no file names, no groups and no paths. Which hash is which file stands in
-        ``report-names.csv`` beside the report, not in it.
+        ``report-names.csv`` beside the folder of the page, not in it.
     workers : threads.
     progress : called with a label, steps done and steps to do.
 
     Returns
     -------
     Path
-        ``report/index.html`` in the run folder, to be opened in a browser.
+        ``index.html`` in the folder of the page, to be opened in a browser.
 
     Raises
     ------
@@ -81,11 +82,10 @@ def write_report(
     subject = next(filter(None, (kind(path, wishes) for kind in KINDS)), None)
     if subject is None:
         raise InputError(f"{path}: its run neither cut nor compared images, so has no report")
-    target = path / REPORT
-    names = _names_at(path / _NAMES, subject)
+    target = path / REPORT if output is None else Path(output)
     _put(target, subject, pictures or Pictures(), workers, progress)
-    _write_names(names, subject)
-    note_contents(path, (REPORT, _NAMES))
+    if output is None:
+        note_contents(path, (REPORT, _names_of(target).name))
     return target / "index.html"
 
 
@@ -105,17 +105,16 @@ def compare_runs(
     """
     subject = several_page(list(map(Path, runs)), Wishes(None, images, hash_names, progress))
     target = Path(output)
-    names = _names_at(target.with_name(f"{target.name}-names.csv"), subject)
     _put(target, subject, pictures or Pictures(), workers, progress)
-    _write_names(names, subject)
     return target / "index.html"
 
 
 def _put(
     target: Path, subject: Subject, pictures: Pictures, workers: int, progress: Progress | None
 ) -> None:
-    """Write a page into a folder, in place of an earlier page."""
+    """Write a page into a folder, in place of an earlier page, and the list of hidden names."""
     refuse_foreign(target)
+    names = _names_at(_names_of(target), subject)
     rows = first_of(subject.worth, pictures.number)
     with beside(target, overwrite=True) as fresh:
         fresh.mkdir()
@@ -129,6 +128,7 @@ def _put(
             "pictures": drawn,
         }
         write_page(fresh, sections, title=subject.title, headline=subject.headline)
+    _write_names(names, subject)
 
 
 def refuse_foreign(target: Path) -> None:
@@ -144,6 +144,11 @@ def refuse_foreign(target: Path) -> None:
         foreign += sorted(e.name for e in thumbnails.iterdir() if not _THUMBNAIL.fullmatch(e.name))
     if foreign:
         raise InputError(f"{target}: holds {foreign[0]!r}, so it is no report and not replaced")
+
+
+def _names_of(target: Path) -> Path:
+    """The list of hidden names of a page, beside its folder."""
+    return target.with_name(f"{target.name}-names.csv")
 
 
 def _names_at(path: Path, subject: Subject) -> Path | None:
