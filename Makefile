@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test test-core lint docs bench clean
+.PHONY: help demo test test-core lint docs screenshots bench clean
 
 help:  ## show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/'
@@ -35,8 +35,11 @@ lint: $(VENV)/dev  ## style and types
 docs: $(VENV)/dev  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
+screenshots: $(VENV)/dev  ## the pictures of report pages in the docs; needs chromium
+	$(BIN)/python docs/screenshots.py docs/assets
+
 bench: $(VENV)/dev  ## the benchmarks that need no data; results go to benchmarks/results
-	for file in contour imports train2017 windowed similarity similarity_scale; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	for file in contour imports train2017 windowed similarity similarity_scale report; do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:  ## remove what was made
 	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -94,14 +94,14 @@ def main() -> None:
         def command(contour: str) -> list[str]:
             words = ["images", "shape", text, "--rate", "0.5", "--contour", contour]
             out = str(Path(room) / contour)
-            return [sys.executable, "-m", "paring", *words, "-o", out, "--overwrite"]
+            return [sys.executable, "-m", "paring", *words, "-o", out, "--overwrite", "--no-report"]
 
         python = [sys.executable, "-c"]
         ways = {
             "paring.read": [*python, READ.format(file=text)],
             "json.load": [*python, LOAD.format(file=text)],
-            "paring images shape (raster)": command("raster"),
-            "paring images shape --contour polygon": command("polygon"),
+            "paring images shape --no-report (raster)": command("raster"),
+            "paring images shape --no-report --contour polygon": command("polygon"),
         }
         run(
             [*python, "import paring.images.contours.kernel"]
@@ -135,7 +135,7 @@ def main() -> None:
             f"| `{name}` | {s['median']:.1f} ({s['min']:.1f} to {s['max']:.1f}) "
             f"| {way['peak_gib']:.2f} GiB | {bound} |"
         )
-    whole = found["paring images shape (raster)"]["seconds"]["median"]
+    whole = found["paring images shape --no-report (raster)"]["seconds"]["median"]
     lines += [
         "",
         f"The plain way (`json.load`, then the published full-frame loop at {each * 1e6:.0f} µs an "

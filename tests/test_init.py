@@ -52,3 +52,14 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         paring.nothing  # noqa: B018
+
+
+def test_the_report_room_brings_its_names_when_asked() -> None:
+    code = (
+        "import sys, paring; from paring.report import words;"
+        "assert 'paring.report.making' not in sys.modules;"
+        "assert paring.report.write_report.__module__ == 'paring.report.making';"
+        "assert all(hasattr(paring.report, name) for name in paring.report.__all__);"
+        "assert not hasattr(paring.report, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

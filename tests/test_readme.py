@@ -35,7 +35,7 @@ def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> 
             plain = "\n".join(line.rstrip() for line in done.stdout.splitlines())
             assert plain == expected.rstrip("\n"), command
             shown.append(command.split()[1])
-    assert shown == ["demo", "images", "images", "inspect", "convert"]
+    assert shown == ["demo", "images", "images", "report", "images", "inspect", "convert"]
     for block in blocks("python"):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
     assert (tmp_path / "kept.json").is_file()

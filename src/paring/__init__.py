@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paring import images
+    from paring import images, report
     from paring.dataset.formats import read
     from paring.dataset.masks import MaskStore
     from paring.dataset.scenes import scenes
@@ -33,6 +33,7 @@ __all__ = [
     "Subset",
     "images",
     "read",
+    "report",
     "scenes",
 ]
 
@@ -49,8 +50,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Bring a name in when it is first used, so that importing paring costs next to nothing."""
-    if name == "images":
-        return import_module("paring.images")
+    if name in ("images", "report"):
+        return import_module(f"paring.{name}")
     if name in _HOMES:
         found = getattr(import_module(_HOMES[name]), name)
         globals()[name] = found

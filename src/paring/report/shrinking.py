@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from paring.dataset.content import Unreadable, read_content
 from paring.dataset.hush import hushed, undisturbed
-from paring.images.similarity.decoding import LARGEST_FILE
 from paring.images.similarity.headers import (
     DEEP_SUFFIXES,
     Header,
-    Unreadable,
     read_header,
     reason,
     without_extras,
@@ -45,7 +43,7 @@ def shrink_file(path: Path, record: Size, side: int) -> Colours:
     Unreadable
         One phrase that says what is wrong with the file.
     """
-    raw = without_extras(_content(path))
+    raw = without_extras(read_content(path))
     header = read_header(raw, deep=path.suffix.lower() in DEEP_SUFFIXES)
     stored, turn = None, header.orientation
     if header.picture is not None:
@@ -91,25 +89,6 @@ def _turn(picture: Image.Image, orientation: int, record: Size) -> int:
     turned = getattr(picture, "tag_v2", {}).get(_ORIENTATION, 1)
     lies = turned in _ON_THEIR_SIDE and picture.size == record[::-1] and not square
     return _BACK.get(turned, turned) if lies else 1
-
-
-def _content(path: Path) -> bytes:
-    """All bytes of a file; `Unreadable` where there are none or too many."""
-    try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise Unreadable("is a folder" if stat.S_ISDIR(state.st_mode) else "is not a file")
-        if state.st_size > LARGEST_FILE:
-            raise Unreadable(f"is {state.st_size:,} bytes large, more than is believed")
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise Unreadable("does not exist") from error
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else None
-        raise Unreadable(f"cannot be read ({said or error})") from error
-    if not raw:
-        raise Unreadable("is empty (0 bytes)")
-    return raw
 
 
 def _decoded(raw: bytes, header: Header, side: int) -> Colours:

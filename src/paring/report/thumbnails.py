@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from pathlib import Path
 from threading import Event, Lock
-from typing import TypeAlias
 
+from paring.dataset.content import Unreadable
 from paring.dataset.hush import hushed
+from paring.dataset.jobs import Frames, Job, jobs_of, read_places
 from paring.dataset.table import Dataset
-from paring.dataset.video import BrokenVideo, frame_of, read_frames
+from paring.dataset.threads import share_out
 from paring.errors import InputError
-from paring.images.similarity.headers import Unreadable
 from paring.report.shrinking import Colours, Size, encode, shrink, shrink_file
-
-_Frames: TypeAlias = dict[int, list[int]]  # the places that show a frame, by its number
-_Job: TypeAlias = int | tuple[str, _Frames]  # the place of one image, or a video
 
 MOST_BYTES = 300 * 2**20
 """Bytes of all thumbnails of one folder together, unless asked for otherwise."""
-
-_PAUSE = 0.1  # seconds between two looks at how far the threads are
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ def draw_thumbnails(
     names = images["file_name"].to_list()
     sizes = list(zip(images["width"], images["height"], strict=True))
 
-    def work(job: _Job) -> None:
+    def work(job: Job) -> None:
         if isinstance(job, int):
             if shelf.is_open(job):
                 shelf.put([job], _image_or_fault(root / names[job], sizes[job], side))
@@ -118,7 +112,7 @@ def draw_thumbnails(
             progress(shelf.done)
 
     with hushed():
-        _share_out(_jobs(names), work, workers=workers, stop=stop, watch=watch)
+        share_out(iter(jobs_of(enumerate(names))), work, workers=workers, stop=stop, watch=watch)
     if progress is not None:  # what was left out is done as well
         progress(len(rows))
     return shelf.result()
@@ -190,28 +184,13 @@ class _Shelf:
         )
 
 
-def _jobs(names: list[str]) -> Iterator[_Job]:
-    """What one thread does in one go, in the order of the first place that each job serves."""
-    videos: dict[str, _Frames] = {}
-    jobs: dict[int | str, None] = {}
-    for place, name in enumerate(names):
-        frame = frame_of(name)
-        jobs[place if frame is None else frame[0]] = None
-        if frame is not None:
-            videos.setdefault(frame[0], {}).setdefault(frame[1], []).append(place)
-    return ((job, videos[job]) if isinstance(job, str) else job for job in jobs)
-
-
-def _frames(path: Path, places: _Frames, side: int) -> Iterator[tuple[list[int], Colours | str]]:
+def _frames(path: Path, left: Frames, side: int) -> Iterator[tuple[list[int], Colours | str]]:
     """Places and thumbnail of frames of one video, or what is wrong from some frame on."""
     import cv2
 
-    left = dict(places)
     try:
-        for number, colours in read_frames(path, list(left)):
-            yield left.pop(number), shrink(colours, side)
-    except BrokenVideo as fault:
-        yield from ((same, fault.message) for same in left.values())
+        for same, found in read_places(path, left):
+            yield same, found if isinstance(found, str) else shrink(found, side)
     except (OSError, ValueError) as error:  # a name that the system refuses
         said = error.strerror if isinstance(error, OSError) else error
         why = f"cannot be read ({said})"
@@ -225,34 +204,3 @@ def _image_or_fault(path: Path, record: Size, side: int) -> Colours | str:
         return shrink_file(path, record, side)
     except Unreadable as fault:
         return fault.message
-
-
-def _share_out(
-    jobs: Iterator[_Job],
-    work: Callable[[_Job], None],
-    *,
-    workers: int,
-    stop: Event,
-    watch: Callable[[], None],
-) -> None:
-    """Threads take one job after the other until none is left; an error of one stops all."""
-    turn = Lock()
-
-    def take_turns() -> None:
-        while not stop.is_set():
-            with turn:
-                job = next(jobs, None)
-            if job is None:
-                return
-            work(job)
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        try:
-            busy = {pool.submit(take_turns) for _ in range(max(1, workers))}
-            while busy:
-                ended, busy = wait(busy, timeout=_PAUSE, return_when=FIRST_EXCEPTION)
-                for one in ended:
-                    one.result()
-                watch()
-        finally:
-            stop.set()

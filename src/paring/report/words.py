@@ -47,7 +47,9 @@ def headline(before: Summary, after: Summary, losses: pl.DataFrame) -> str:
     if not len(worst):
         return f"{words}."
     share = after.instances / before.instances
-    words += f"; {after.instances:,} of {count(before.instances, 'instance')} stay ({share:.1%})"
+    words += (
+        f"; {after.instances:,} of {count(before.instances, 'instance')} stay ({100 * share:.1f} %)"
+    )
     name, lost = worst["name"][0], worst["lost"][0]
     if lost == 0:
         return f"{words}; no category lost any."

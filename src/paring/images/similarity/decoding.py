@@ -8,25 +8,25 @@ a phrase, never on stderr.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Event, Lock
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from paring.dataset.content import Unreadable, read_content
 from paring.dataset.hush import hushed
+from paring.dataset.jobs import Frames, Job, jobs_of, read_places
 from paring.dataset.table import Dataset
-from paring.dataset.video import BrokenVideo, frame_of, read_frames
+from paring.dataset.threads import share_out
+from paring.dataset.video import BrokenVideo, read_frames
 from paring.errors import InputError
 from paring.images.similarity.headers import (
     DEEP_SUFFIXES,
     Header,
-    Unreadable,
     read_header,
     reason,
     stored_depth,
@@ -37,16 +37,11 @@ from paring.images.similarity.headers import (
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Unreadable", "bit_depth", "decode", "read_grey", "stored_depth"]
+__all__ = ["bit_depth", "decode", "read_grey", "stored_depth"]
 
 Grey: TypeAlias = NDArray[Any]  # uint8 or uint16
-Job = TypeVar("Job")
-
-LARGEST_FILE = 2**32
-"""Bytes of the largest image file that is believed."""
 
 _TRANSPOSED, _FLIPPED, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)  # EXIF orientations
-_PAUSE = 0.1  # seconds between two looks at how far the threads are
 
 
 def read_grey(path: Path, size: int, *, frame: int | None = None) -> Grey:
@@ -68,7 +63,7 @@ def read_grey(path: Path, size: int, *, frame: int | None = None) -> Grey:
         except BrokenVideo as fault:
             raise Unreadable(fault.message) from fault
         return _square(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), size)
-    raw = without_extras(_content(path))
+    raw = without_extras(read_content(path))
     header = read_header(raw, deep=path.suffix.lower() in DEEP_SUFFIXES)
     pixels = _decoded(raw, header)
     return _upright(_square(pixels, size), header.orientation)
@@ -114,7 +109,7 @@ def decode(
             put(row, outcome)
         done.add()
 
-    def work(job: _Video | int) -> None:
+    def work(job: Job) -> None:
         if isinstance(job, int):
             finish(job, _grey_or_fault(root / str(names[job]), size))
             return
@@ -128,8 +123,10 @@ def decode(
         if progress is not None:
             progress(done.count)
 
+    jobs = jobs_of(zip(map(int, rows), names[rows], strict=True))
+    jobs.sort(key=lambda job: isinstance(job, int))  # videos first, as they take longest
     with hushed():
-        _share_out(_jobs(data, rows), work, workers=workers, stop=stop, watch=watch)
+        share_out(iter(jobs), work, workers=workers, stop=stop, watch=watch)
     return dict(sorted(faults.items()))
 
 
@@ -151,32 +148,11 @@ def bit_depth(data: Dataset, *, workers: int) -> int:
             return
 
     able = (n for n in data.images["file_name"] if os.path.splitext(n)[1].lower() in DEEP_SUFFIXES)
-    _share_out(able, look, workers=workers, stop=stop)
+    share_out(able, look, workers=workers, stop=stop)
     return 16 if deep.is_set() else 8
 
 
 # -- one image -------------------------------------------------------------------------------
-
-
-def _content(path: Path) -> bytes:
-    """All bytes of a file; `Unreadable` where there are none or too many."""
-    try:
-        state = path.stat()
-        if stat.S_ISDIR(state.st_mode):
-            raise Unreadable("is a folder")
-        if not stat.S_ISREG(state.st_mode):
-            raise Unreadable("is not a file")
-        if state.st_size > LARGEST_FILE:
-            raise Unreadable(f"is {state.st_size:,} bytes large, more than is believed")
-        raw = path.read_bytes()
-    except FileNotFoundError as error:
-        raise Unreadable("does not exist") from error
-    except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else None
-        raise Unreadable(f"cannot be read ({said or error})") from error
-    if not raw:
-        raise Unreadable("is empty (0 bytes)")
-    return raw
 
 
 def _decoded(raw: bytes, header: Header) -> Grey:
@@ -246,9 +222,6 @@ def _grey_or_fault(path: Path, size: int) -> Grey | str:
 
 # -- many images -----------------------------------------------------------------------------
 
-_Rows: TypeAlias = dict[int, list[int]]  # the rows that show a frame, by its number
-_Video: TypeAlias = tuple[str, _Rows]
-
 
 class _Tally:
     """A count that threads share."""
@@ -261,67 +234,12 @@ class _Tally:
             self.count += 1
 
 
-def _jobs(data: Dataset, rows: NDArray[np.int64]) -> Iterator[_Video | int]:
-    """What one thread does in one go: videos first, as they take longest, then images."""
-    names = data.images["file_name"]
-    framed = names.str.contains("#", literal=True).to_numpy()[rows]
-    videos: dict[str, _Rows] = {}
-    single = ~framed
-    for place in np.flatnonzero(framed):
-        row = int(rows[place])
-        frame = frame_of(names[row])
-        if frame is None:
-            single[place] = True
-        else:
-            videos.setdefault(frame[0], {}).setdefault(frame[1], []).append(row)
-    yield from videos.items()
-    yield from map(int, rows[single])
-
-
-def _frames(path: Path, rows: _Rows, size: int) -> Iterator[tuple[int, Grey | str]]:
+def _frames(path: Path, rows: Frames, size: int) -> Iterator[tuple[int, Grey | str]]:
     """Row and grey square of frames of one video, or what is wrong from some frame on."""
     import cv2
 
-    left = {number: rows[number] for number in sorted(rows)}
-    try:
-        for number, colours in read_frames(path, list(left)):
-            square = _square(cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY), size)
-            for row in left.pop(number):
-                yield row, square
-    except BrokenVideo as fault:
-        for row in (row for same in left.values() for row in same):
-            yield row, fault.message
-
-
-def _share_out(
-    jobs: Iterator[Job],
-    work: Callable[[Job], None],
-    *,
-    workers: int,
-    stop: Event,
-    watch: Callable[[], None] = lambda: None,
-) -> None:
-    """Threads take one job after the other until none is left or `stop` is set.
-
-    What one of them raises, or an interrupt of the calling thread, sets `stop`.
-    """
-    turn = Lock()
-
-    def take_turns() -> None:
-        while not stop.is_set():
-            with turn:
-                job = next(jobs, None)
-            if job is None:
-                return
-            work(job)
-
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        try:
-            busy = {pool.submit(take_turns) for _ in range(max(1, workers))}
-            while busy:
-                ended, busy = wait(busy, timeout=_PAUSE, return_when=FIRST_EXCEPTION)
-                for one in ended:
-                    one.result()
-                watch()
-        finally:
-            stop.set()
+    for same, found in read_places(path, rows):
+        if not isinstance(found, str):
+            found = _square(cv2.cvtColor(found, cv2.COLOR_RGB2GRAY), size)
+        for row in same:
+            yield row, found

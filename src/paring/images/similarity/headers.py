@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from paring.dataset.content import Unreadable
 from paring.dataset.hush import undisturbed as undisturbed
 from paring.dataset.labelmaps import LARGEST_IMAGE, LARGEST_SIDE
 
@@ -32,14 +33,6 @@ _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _SAMPLES = 256, 257, 258, 274, 339  # TIFF
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # values of the last of them
 _MAXVAL = re.compile(rb"P[2356]\s+\d+\s+\d+\s+(\d+)\s")
 _LOUD = ("JPEG", "MPO")  # OpenCV lets libjpeg write to stderr; Pillow gives the same grey values
-
-
-class Unreadable(Exception):
-    """An image that cannot be read; `message` is a phrase without its path."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ function dress(option) {
     animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     animationDuration: 200,
     animationDurationUpdate: 150,
+    backgroundColor: colours.of("card"),
     aria: { enabled: true },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
     ...option,

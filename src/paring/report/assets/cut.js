@@ -102,7 +102,7 @@ class Cut {
     let after = 0;
     for (let row = 0; row < n; row++) if (this.kept[row]) after += images.instances[row];
     const share = words.percent(after / before);
-    text += `; ${words.whole.format(after)} of ${words.count(before, "instance")} stay (${share}%)`;
+    text += `; ${words.whole.format(after)} of ${words.count(before, "instance")} stay (${share} %)`;
     if (!worst.lost) return `${text}; no category lost any.`;
     const least = Math.floor(100 * (1 - worst.lost));
     return `${text}; every category keeps at least ${least} % of its own, ${worst.name} lost most.`;
