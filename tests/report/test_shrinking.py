@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paring.images.similarity.headers import Unreadable
+from paring.dataset.content import Unreadable
 from paring.report import shrinking
 from paring.report.shrinking import encode, shrink, shrink_file
 

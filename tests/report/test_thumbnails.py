@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 import paring
+from paring.dataset import jobs
 from paring.dataset import video as videos_of
 from paring.dataset.formats.pictures import images_alone
 from paring.dataset.table import IMAGES, Dataset
 from paring.errors import InputError
-from paring.report import thumbnails
 from paring.report.thumbnails import Thumbnails, draw_thumbnails, thumbnail_name
 from videos import number_of, video
 
@@ -114,7 +114,7 @@ def test_a_video_is_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyP
         passes.append(path.name)
         return videos_of.read_frames(path, numbers)
 
-    monkeypatch.setattr(thumbnails, "read_frames", counted)
+    monkeypatch.setattr(jobs, "read_frames", counted)
     wanted = [17, 2, 2, 11]
     data = folder_of(tmp_path, [f"clip.avi#{n:06d}" for n in wanted])
     drawn = draw_thumbnails(data, range(4), tmp_path / "t", side=24, workers=2)

@@ -6,11 +6,11 @@ import stat
 from pathlib import Path
 
 LARGEST_FILE = 2**32
-"""Bytes of the largest image file that is believed."""
+"""Bytes of the largest file that is believed."""
 
 
 class Unreadable(Exception):
-    """An image that cannot be read; `message` is a phrase without its path."""
+    """A file that cannot be read; `message` is a phrase without its path."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

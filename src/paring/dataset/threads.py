@@ -30,7 +30,7 @@ def share_out(
     work : called by the threads; where a job is long, it looks at `stop` itself.
     workers : threads; below 1 it is one.
     stop : set when this returns, however it ends.
-    watch : called in the calling thread, some times a second and at the end.
+    watch : called in the calling thread, about ten times a second, and when all is done.
 
     Example
     -------

@@ -1,4 +1,3 @@
-import os
 import threading
 import time
 from io import BytesIO
@@ -10,12 +9,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from paring.dataset.content import Unreadable
 from paring.dataset.formats.listing import of_files
 from paring.dataset.formats.pictures import SUFFIXES, images_alone
 from paring.dataset.table import IMAGES, Dataset
 from paring.errors import InputError
 from paring.images.similarity.decoding import (
-    Unreadable,
     bit_depth,
     decode,
     read_grey,
@@ -302,26 +301,6 @@ def test_a_damaged_jpeg_is_read_or_told_but_nothing_is_printed(
         except Unreadable as fault:
             assert fault.message
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_folder_and_other_things_are_no_images(tmp_path: Path) -> None:
-    (tmp_path / "x.png").mkdir()
-    assert phrase(tmp_path / "x.png") == "is a folder"
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "pipe.png")
-        assert phrase(tmp_path / "pipe.png") == "is not a file"
-    assert phrase(tmp_path / "x\0.png").startswith("cannot be read")
-
-
-def test_a_file_that_may_not_be_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
-    path = save(tmp_path / "x.png", Image.new("L", (9, 9)))
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert phrase(path) == "cannot be read (Permission denied)"
 
 
 def test_pixels_that_are_no_grey_values_are_refused(tmp_path: Path) -> None:

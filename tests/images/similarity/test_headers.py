@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paring.images.similarity.headers import Unreadable, read_header, stored_depth, without_extras
+from paring.dataset.content import Unreadable
+from paring.images.similarity.headers import read_header, stored_depth, without_extras
 
 DEEP = np.arange(600, dtype=np.uint16).reshape(20, 30) * 109
 

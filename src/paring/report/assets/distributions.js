@@ -36,20 +36,28 @@ paring.section({
   },
 });
 
+const WIDEST = 130; // pixels of a name beside its bar
+
+function widest(names) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  return names.reduce((most, name) => Math.min(WIDEST, Math.max(most, pen.measureText(name).width)), 30);
+}
+
 function bars(kind, groups, most, unit) {
   const sorted = kind === "size" ? groups : [...groups].sort((a, b) => images.total[unit][b] - images.total[unit][a]);
   const names = sorted.map((group) => images.groups[group]);
   const values = (counts) => sorted.map((group) => counts[unit][group]);
   const before = colours.of("before"), kept = colours.of("kept");
   const zoom = sorted.length > most
-    ? [{ type: "slider", yAxisIndex: 0, startValue: 0, endValue: most - 1, right: 4, width: 14, brushSelect: false, showDetail: false, zoomLock: true }]
+    ? [{ type: "slider", yAxisIndex: 0, startValue: 0, endValue: most - 1, right: 4, width: 14, brushSelect: false, showDataShadow: false, borderColor: colours.of("line"), fillerColor: colours.of("before"), handleStyle: { color: colours.of("muted") }, showDetail: false, zoomLock: true }]
     : [];
   return {
-    grid: { left: 8, right: zoom.length ? 36 : 20, top: 52, bottom: 40, containLabel: true },
+    grid: { left: widest(names) + 16, right: zoom.length ? 36 : 20, top: 52, bottom: 60 },
     legend: { data: ["before", "after"], selectedMode: false },
     tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (marks) => barHint(marks, unit) },
-    xAxis: { type: "value", name: unit, nameGap: 26, minInterval: 1, axisLabel: { formatter: shortNumber } },
-    yAxis: { type: "category", name: kind === "size" ? "size" : "category", nameLocation: "start", nameGap: 8, nameTextStyle: { align: "right", padding: [0, 6, 0, 0], color: colours.of("muted"), fontSize: 12 }, data: names, inverse: true, axisLabel: { interval: 0, width: 120, overflow: "truncate" }, axisTick: { show: false } },
+    xAxis: { type: "value", name: unit, nameGap: 28, minInterval: 1, axisLabel: { formatter: shortNumber } },
+    yAxis: { type: "category", name: kind === "size" ? "size" : "category", nameLocation: "start", nameGap: 8, nameTextStyle: { align: "right", padding: [0, 6, 0, 0], color: colours.of("muted"), fontSize: 12 }, data: names, inverse: true, axisLabel: { interval: 0, width: WIDEST, overflow: "truncate" }, axisTick: { show: false } },
     dataZoom: zoom,
     series: [
       { name: "before", type: "bar", data: values(images.total), itemStyle: { color: before }, barGap: "-100%", barWidth: "70%" },

@@ -28,7 +28,7 @@ paring.section({
 
 function draw(group, cards, more) {
   const rows = group.rows(group.shown);
-  cards.replaceChildren(...rows.map((row) => card(row, rows, { line: lineOf(row) })));
+  cards.replaceChildren(...rows.map((row) => card(row, rows, { line: lineOf(row), why: whyOf(row) })));
   if (!rows.length) cards.append(h("p", { class: "quiet-words" }, "There are none."));
   more.hidden = rows.length < group.shown || group.fixed;
 }
@@ -40,6 +40,14 @@ function lineOf(row) {
   }
   if (cut.measure?.kind === "similarity") return cut.own[row] ? "" : `similarity ${words.similarity(cut.measure.values[row])}`;
   return words.count(images.instances[row], "instance");
+}
+
+// What a score comes from, in as few words as a card has room for.
+function whyOf(row) {
+  const { measure } = cut, best = measure?.strongest?.[row];
+  if (best === null || best === undefined) return measure?.strongest ? "no instance counts" : "";
+  const share = Math.round((100 * measure.strongest_score[row]) / measure.values[row]);
+  return `${words.count(measure.counted[row], "instance")}; one ${images.categories[best]} gives ${share} %`;
 }
 
 // Images with a thumbnail go first where not every image has one, and it is said.

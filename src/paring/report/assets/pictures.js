@@ -55,12 +55,12 @@ function badge(kept) {
 }
 
 // A card of the gallery: picture, state, name, and a line of words.
-function card(row, list, { flag = cut?.kept[row], line = "" } = {}) {
+function card(row, list, { flag = cut?.kept[row], line = "", why = "" } = {}) {
   return h(
     "button",
     { type: "button", class: "card", onclick: () => viewer.open(row, list), "data-row": row },
     picture(row),
-    h("span", { class: "card-words" }, flag === undefined ? null : badge(flag), named(images.names[row]), line ? h("span", { class: "line" }, line) : null),
+    h("span", { class: "card-words" }, flag === undefined ? null : badge(flag), named(images.names[row]), ...[line, why].filter(Boolean).map((text) => h("span", { class: "line" }, text))),
   );
 }
 

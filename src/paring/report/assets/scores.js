@@ -25,10 +25,13 @@ paring.section({
     const words_ = (log) => {
       const zero = values.length - positive.length;
       const without = log && zero ? `${words.count(zero, "image")} of score 0 not drawn. ` : "";
-      return `${without}${measure.hard === "high" ? "High" : "Low"} scores are kept first.${cut.order ? " The dashed line is the cut." : ""}`;
+      return `${without}${measure.hard === "high" ? "High" : "Low"} scores are kept first.${cutLine() === null ? "" : " The dashed line is the cut."}`;
     };
     const one = chart(box, { title, note: words_(log), height: 320, option: () => histogram(log) });
-    cut.onmove(calmly(() => one.draw()));
+    cut.onmove(calmly(() => {
+      one.say(title, words_(log));
+      one.draw();
+    }));
   },
 });
 
