@@ -12,11 +12,12 @@ from paring.report.words import headline, similar
 def test_the_headline_rounds_what_is_kept_down() -> None:
     data = paring.scenes(60, seed=0)
     before = data.summary()
-    after = data.subset(range(1, 20)).summary()
+    after = data.subset(range(1, 42)).summary()
+    assert after.categories["instances"].min() > 0
     losses = compare(before, after)
     worst = losses.filter(pl.col("group") == "category").row(0, named=True)
     words = headline(before, after, losses)
-    assert words.startswith(f"60 images, 41 removed; {after.instances:,} of ")
+    assert words.startswith(f"60 images, 19 removed; {after.instances:,} of ")
     least = int(words.split("at least ")[1].split(" %")[0])
     assert least <= 100 * (1 - worst["lost"]) < least + 1
     assert f"{worst['name']} lost most" in words
@@ -46,3 +47,20 @@ def test_a_similarity_is_rounded_down_and_only_1_is_shown_as_1(value: float) -> 
 def test_a_threshold_that_is_no_similarity_is_shown_as_it_is() -> None:
     shown = [similar(value, bare=True) for value in (0, -0.0, 1, 2.5, -1e300, math.inf)]
     assert shown == ["0", "0", "1", "2.5", "-1e+300", "inf"]
+
+
+def test_categories_that_lose_all_are_counted() -> None:
+    data = paring.scenes(60, seed=0)
+    counts = data.instances.group_by("category_id").agg(pl.col("image_id"))
+    before = data.summary()
+    for k in (1, 2):
+        gone = set(counts.sort("category_id")["image_id"].tail(k).explode())
+        after = data.subset(set(data.images["image_id"]) - gone).summary()
+        lost = after.categories.filter(pl.col("instances") == 0)["name"].to_list()
+        words = headline(before, after, compare(before, after))
+        if len(lost) == 1:
+            assert words.endswith(f"; {lost[0]} loses all of its own.")
+        else:
+            assert words.endswith(
+                f"; {len(lost)} categories lose all of their own, {lost[0]} among them."
+            )

@@ -53,6 +53,11 @@ def headline(before: Summary, after: Summary, losses: pl.DataFrame) -> str:
     name, lost = worst["name"][0], worst["lost"][0]
     if lost == 0:
         return f"{words}; no category lost any."
+    none = int((worst["lost"] == 1).sum())
+    if none == 1:
+        return f"{words}; {name} loses all of its own."
+    if none:
+        return f"{words}; {count(none, 'category')} lose all of their own, {name} among them."
     least = math.floor(100 * (1 - lost))  # rounded down, so that "at least" is true
     return f"{words}; every category keeps at least {least} % of its own, {name} lost most."
 

@@ -96,7 +96,8 @@ class Cut {
   headline() {
     const n = images.n, gone = n - this.count;
     let text = `${words.count(n, "image")}, ${words.whole.format(gone)} removed`;
-    const worst = this.losses().find((loss) => loss.kind === "category" && loss.instances[0]);
+    const losses = this.losses().filter((loss) => loss.kind === "category" && loss.instances[0]);
+    const [worst] = losses;
     if (!worst) return `${text}.`;
     const before = images.category.length;
     let after = 0;
@@ -104,6 +105,9 @@ class Cut {
     const share = words.percent(after / before);
     text += `; ${words.whole.format(after)} of ${words.count(before, "instance")} stay (${share} %)`;
     if (!worst.lost) return `${text}; no category lost any.`;
+    const none = losses.filter((loss) => loss.lost === 1).length;
+    if (none === 1) return `${text}; ${worst.name} loses all of its own.`;
+    if (none) return `${text}; ${words.count(none, "category")} lose all of their own, ${worst.name} among them.`;
     const least = Math.floor(100 * (1 - worst.lost));
     return `${text}; every category keeps at least ${least} % of its own, ${worst.name} lost most.`;
   }

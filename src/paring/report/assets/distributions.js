@@ -46,7 +46,8 @@ function widest(names) {
 
 function bars(kind, groups, most, unit) {
   const sorted = kind === "size" ? groups : [...groups].sort((a, b) => images.total[unit][b] - images.total[unit][a]);
-  const names = sorted.map((group) => images.groups[group]);
+  // ECharts keeps names as keys of plain objects, where some mean something else
+  const names = sorted.map((group) => images.groups[group]).map((name) => (name in {} ? `${name}\u2060` : name));
   const values = (counts) => sorted.map((group) => counts[unit][group]);
   const before = colours.of("before"), kept = colours.of("kept");
   const zoom = sorted.length > most

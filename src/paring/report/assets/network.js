@@ -128,9 +128,7 @@ function nodeHint(row) {
   const by = network.covered_by[row];
   const state = cut.own[row] ? "stays" : by < 0 ? "goes" : `goes · ${words.similarity(network.similarity[row])} similar to ${images.names[by]}`;
   const box = hint(images.names[row], state, words.count(network.degree[row], "neighbour"));
-  const shown = picture(row, { lazy: false });
-  shown.style.width = "170px";
-  box.append(shown);
+  box.append(picture(row, { lazy: false }));
   return box;
 }
 

@@ -23,7 +23,7 @@ function picture(row, { lazy = true } = {}) {
   });
   img.addEventListener("error", () => img.replaceWith(h("span", { class: "gone" }, "thumbnail is gone")));
   const drawn = outlinesOf(row);
-  return h("span", { class: "picture", style: `aspect-ratio:${width}/${height}` }, img, drawn);
+  return h("span", { class: "picture", style: `--ratio:${width / height}` }, img, drawn);
 }
 
 const noPicture = () => (pictures.shown ? "no thumbnail" : "pictures left out");

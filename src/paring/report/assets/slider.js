@@ -62,9 +62,10 @@ function alongRanking() {
   const n = images.n, gone = n - cut.own.reduce((sum, flag) => sum + flag, 0);
   return {
     length: 1000,
-    own: Math.min(999, Math.round((1000 * gone) / n)),
+    own: Math.min(999, Math.ceil((1000 * gone) / n)),
     at(step) {
       const kept = n - Math.floor((step * n) / 1000);
+      if (n - kept === gone) return { kept: () => cut.own, dropped: gone, own: true };
       const limit = cut.measure.unscored === "drop" ? cut.positive() : n;
       return { kept: () => cut.top(kept), dropped: n - Math.min(kept, limit), amount: ["--rate", String(step / 1000)] };
     },

@@ -40,6 +40,8 @@ def images_section(data: Dataset, names: Names) -> dict[str, Any]:
     counted = counted_instances(data)
     image = rows_of_ids(data.images["image_id"], counted["image_id"])
     order = np.argsort(image, kind="stable")
+    # of a data set without instances they are tags, often the names of folders
+    categories = data.categories if len(counted) else data.categories.clear()
     category = rows_of_ids(data.categories["category_id"], counted["category_id"])
     size = counted["size"].replace_strict(SIZES, range(len(SIZES)), return_dtype=pl.Int64)
     return {
@@ -47,8 +49,8 @@ def images_section(data: Dataset, names: Names) -> dict[str, Any]:
         "hidden": names.hidden,
         "width": data.images["width"].to_list(),
         "height": data.images["height"].to_list(),
-        "categories": data.categories["name"].to_list(),
-        "order": data.categories["category_id"].arg_sort().to_list(),
+        "categories": categories["name"].to_list(),
+        "order": categories["category_id"].arg_sort().to_list(),
         "sizes": list(SIZES),
         "instances": np.bincount(image, minlength=len(data)).tolist(),
         "category": category[order].tolist(),
