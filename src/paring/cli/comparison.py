@@ -27,7 +27,6 @@ from paring.images.similarity.work import locked
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _WORTH_KEEPING = 20.0  # seconds of work
-_STARTED = time.time()  # of this process, or a little after
 _IMAGE = "unusable image"  # how readers call the fault of one
 
 
@@ -167,7 +166,7 @@ def kept_work(output: Path) -> Iterator[Path]:
     was_there = folder.exists()
     started = time.monotonic()
     with locked(folder):
-        clear_abandoned(output, before=_STARTED)
+        clear_abandoned(output)
         try:
             yield folder
         except BaseException:

@@ -11,15 +11,15 @@ from rich.text import Text
 
 from paring.cli import console
 from paring.cli.comparison import Comparison, kept_work, left_out, read_images
-from paring.cli.options import FormatName, Place, Source, cores, shares
-from paring.cli.run import new_run
+from paring.cli.options import FormatName, Place, Source, shares
+from paring.cli.run import add_page, new_run
 from paring.dataset.formats import guard_sources
 from paring.dataset.snapshot import save_frames
 from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.leaks import Leaks, find_leaks
-from paring.report.folder import BEFORE
-from paring.report.making import REPORT, write_report
+from paring.report.folder import BEFORE, read_facts
+from paring.report.making import REPORT
 from paring.report.words import count, leaks_headline, similar
 
 _SHOWN = 20
@@ -71,6 +71,9 @@ def leaks(
         found.pairs.write_csv(run.folder / "leaks.csv")
         run.facts |= {
             "threshold": threshold,
+            "metric": comparison.metric.value,
+            "window": comparison.window.value,
+            "size": comparison.size,
             "train": _about(train, old, found.n_train),
             "test": _about(test, new, found.n_test),
             "pairs": len(found.pairs),
@@ -85,12 +88,10 @@ def leaks(
         for data, side in ((old, "train"), (new, "test")):
             save_frames(data, run.folder / BEFORE / side)
         about = run.finish()
-        if output.report:
-            with console.bars() as bars:
-                write_report(run.folder, workers=cores(), progress=bars)
-            about = run.finish()
+    if output.report:
+        add_page(output)
     if output.json:
-        console.show_json({"run": str(output.output), **about})
+        console.show_json({"run": str(output.output), **read_facts(output.output)})
         return
     _show(found, threshold)
     if about["skipped"]:

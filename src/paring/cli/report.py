@@ -60,6 +60,7 @@ def report(
                 pictures=pictures,
                 hash_names=hash_names,
                 workers=cores(),
+                say=console.say,
                 progress=bars,
             )
         else:
@@ -70,6 +71,7 @@ def report(
                 pictures=pictures,
                 hash_names=hash_names,
                 workers=cores(),
+                say=console.say,
                 progress=bars,
             )
     if json:

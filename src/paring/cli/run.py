@@ -19,7 +19,7 @@ import msgspec
 
 from paring import __version__
 from paring.cli import console
-from paring.cli.options import Output, Source, cores
+from paring.cli.options import Output, Place, Source, cores
 from paring.dataset.formats import FORMATS, carry_out, guard_sources
 from paring.dataset.formats.coco.annotations import NO_AREA
 from paring.dataset.reading import Fault, Progress, Reading
@@ -28,10 +28,10 @@ from paring.dataset.snapshot import save_frames
 from paring.dataset.subset import Subset
 from paring.dataset.summary import compare
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside, place_images
+from paring.dataset.writing import beside, clear_abandoned, place_images
 from paring.errors import InputError
 from paring.report.command import AMOUNT, without
-from paring.report.folder import BEFORE, HowRead, contents, write_facts
+from paring.report.folder import BEFORE, HowRead, contents, read_facts, write_facts
 from paring.report.making import REPORT, write_report
 from paring.report.words import count
 
@@ -104,8 +104,13 @@ def _refuse_foreign(path: Path) -> None:
         wrote = json.loads((path / "run.json").read_bytes())["contents"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is not a run folder, so it is not replaced") from error
-    if contents(path) != wrote:
-        raise InputError(f"{path}: holds more or less than its run wrote, so it is not replaced")
+    clear_abandoned(path / REPORT)
+    there = contents(path)
+    if there != wrote:
+        name = next(name for name in sorted({*there, *wrote}) if there.get(name) != wrote.get(name))
+        raise InputError(
+            f"{path}: holds more or less than its run wrote ({name!r}), so it is not replaced"
+        )
 
 
 def read_source(
@@ -202,6 +207,24 @@ def how_read(run: Run, reading: Reading, data: Dataset, recompute: bool) -> dict
     return plain
 
 
+def add_page(output: Place, data: Dataset | None = None, images: Path | None = None) -> None:
+    """Make the page of a run that is in place; where that cannot be, the run stays."""
+    try:
+        with console.bars() as bars:
+            write_report(
+                output.output,
+                data=data,
+                images=images,
+                workers=cores(),
+                say=console.say,
+                progress=bars,
+            )
+    except InputError as error:
+        raise InputError(
+            f"the run is in {output.output}; its page could not be made: {error}"
+        ) from error
+
+
 def write_cut(
     run: Run,
     data: Dataset,
@@ -213,7 +236,7 @@ def write_cut(
     force: bool = False,
     recompute: bool = False,
 ) -> Callable[[], None]:
-    """Write a selection into its run folder; gives what links images and shows what it cost.
+    """Write a selection into its run folder; gives what makes the page and shows what it cost.
 
     That is for after the run is in place: a reader of our output that goes away (`| head`) must
     not undo it.
@@ -253,12 +276,12 @@ def write_cut(
     }
     save_frames(data, run.folder / BEFORE)
     about = run.finish()
-    if output.report:
-        with console.bars() as bars:
-            write_report(run.folder, data=data, workers=cores(), progress=bars)
-        about = run.finish()
+    inside = run.facts["dataset"]["image_root"]
 
     def show() -> None:
+        if output.report:
+            moved = None if inside is None or Path(inside).is_absolute() else output.output / inside
+            add_page(output, data, moved)
         if output.link is not None:
             try:
                 with beside(output.link) as fresh:
@@ -269,7 +292,7 @@ def write_cut(
                     f"the run is in {output.output}; the links could not be made: {error}"
                 ) from error
         if output.json:
-            console.show_json({"run": str(output.output), **about})
+            console.show_json({"run": str(output.output), **read_facts(output.output)})
             return
         console.show_cut(before, after, losses)
         console.say(f"run written to {output.output} in {about['seconds']:.1f} s")

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -21,6 +22,8 @@ from paring.errors import InputError
 
 Images = Literal["none", "link", "copy"]
 """What a written data set does with the pictures: leave them, link to them, copy them."""
+
+_STARTED = time.time()  # of this process, or a little after
 
 
 @contextmanager
@@ -48,7 +51,7 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield fresh
         _put(fresh, path, room / f"{path.name}.replaced" if overwrite else None)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error})") from error
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
         if held is not None:
@@ -58,13 +61,15 @@ def beside(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def clear_abandoned(path: Path, *, before: float) -> None:
+def clear_abandoned(path: Path, *, before: float | None = None) -> None:
     """Remove what `beside` left of a folder at a path when its process was killed.
 
     A room goes only if it has such a name, is a folder of ours that nobody else may enter, was last
-    changed `before` (seconds since the epoch), holds one folder called as the target and nothing
-    else, and is held by no process. Where the system cannot tell the last, nothing goes.
+    changed `before` (seconds since the epoch; by default the start of this process), holds one
+    folder called as the target and nothing else, and is held by no process. Where the system cannot
+    tell the last, nothing goes.
     """
+    before = _STARTED if before is None else before
     name = re.compile(re.escape(_prefix(path)) + "[a-z0-9_]{8}")
     try:
         siblings = [entry for entry in os.scandir(path.parent) if name.fullmatch(entry.name)]

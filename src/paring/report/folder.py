@@ -151,7 +151,7 @@ def read_facts(path: Path) -> dict[str, Any]:
     """What ``run.json`` says; `InputError` where the folder is none of a run."""
     try:
         facts: dict[str, Any] = json.loads((path / "run.json").read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: is not a run folder (it has no run.json)") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path / 'run.json'}: cannot be read ({error})") from error

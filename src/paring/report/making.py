@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from paring import __version__
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside
+from paring.dataset.writing import beside, clear_abandoned
 from paring.errors import InputError
 from paring.report.choosing import first_of
 from paring.report.folder import note_contents, read_facts
@@ -22,6 +23,7 @@ from paring.report.pages.leaks import leaks_page
 from paring.report.pages.several import several_page
 from paring.report.pictures import FOLDER, Pictures, pictures_section
 from paring.report.subject import Subject, Wishes
+from paring.report.words import count
 
 REPORT = "report"
 """Where a run's report lies in its folder."""
@@ -43,6 +45,7 @@ def write_report(
     pictures: Pictures | None = None,
     hash_names: bool = False,
     workers: int = 1,
+    say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write the report of a run into its folder, or another, in place of an earlier one.
@@ -57,6 +60,7 @@ def write_report(
     hash_names : show no file names, no groups and no paths. Which hash is which file stands in
         ``report-names.csv`` beside the folder of the page, not in it.
     workers : threads.
+    say : called with sentences on what the page could not have.
     progress : called with a label, steps done and steps to do.
 
     Returns
@@ -83,7 +87,7 @@ def write_report(
     if subject is None:
         raise InputError(f"{path}: its run neither cut nor compared images, so has no report")
     target = path / REPORT if output is None else Path(output)
-    _put(target, subject, pictures or Pictures(), workers, progress)
+    _put(target, subject, pictures or Pictures(), workers, say, progress)
     if output is None:
         note_contents(path, (REPORT, _names_of(target).name))
     return target / "index.html"
@@ -97,6 +101,7 @@ def compare_runs(
     pictures: Pictures | None = None,
     hash_names: bool = False,
     workers: int = 1,
+    say: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write a report of several runs of one data set side by side into a folder of its own.
@@ -105,14 +110,20 @@ def compare_runs(
     """
     subject = several_page(list(map(Path, runs)), Wishes(None, images, hash_names, progress))
     target = Path(output)
-    _put(target, subject, pictures or Pictures(), workers, progress)
+    _put(target, subject, pictures or Pictures(), workers, say, progress)
     return target / "index.html"
 
 
 def _put(
-    target: Path, subject: Subject, pictures: Pictures, workers: int, progress: Progress | None
+    target: Path,
+    subject: Subject,
+    pictures: Pictures,
+    workers: int,
+    say: Callable[[str], None] | None,
+    progress: Progress | None,
 ) -> None:
     """Write a page into a folder, in place of an earlier page, and the list of hidden names."""
+    clear_abandoned(target)
     refuse_foreign(target)
     names = _names_at(_names_of(target), subject)
     rows = first_of(subject.worth, pictures.number)
@@ -129,6 +140,19 @@ def _put(
         }
         write_page(fresh, sections, title=subject.title, headline=subject.headline)
     _write_names(names, subject)
+    if say is not None:
+        for sentence in (*subject.said, *_missing(subject, drawn)):
+            say(sentence)
+
+
+def _missing(subject: Subject, drawn: dict[str, Any]) -> Iterator[str]:
+    """How many pictures are not there, and why the first is not."""
+    faults = drawn.get("faults")
+    if not faults or subject.data.image_root is None:  # which was said when it was read
+        return
+    row, why = next(iter(faults.items()))
+    first = subject.data.images["file_name"][int(row)]
+    yield f"{count(len(faults), 'picture')} could not be drawn, first {first}: {why}"
 
 
 def refuse_foreign(target: Path) -> None:

@@ -55,6 +55,6 @@ def pictures_section(
             for row, one in drawn.items()
         },
         "faults": {str(row): why for row, why in made.faults.items()},
-        "asked": len(rows),
+        "all": len(rows) < pictures.number,
         "too_large": made.left_out,
     }

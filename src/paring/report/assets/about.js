@@ -6,10 +6,10 @@ paring.section({
   title: "How it was made",
   when: () => images,
   render(box) {
-    for (const one of cuts) {
-      const rows = Object.entries(one.about.parameters).filter(([, value]) => value !== null && value !== "");
+    for (const about of [...cuts.map((one) => one.about), ...(leaks ? [leaks] : [])]) {
+      const rows = Object.entries(about.parameters).filter(([, value]) => value !== null && value !== "");
       const lines = rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, h("bdi", {}, String(value)))));
-      if (cuts.length > 1) box.append(h("h3", {}, one.about.name));
+      if (cuts.length > 1) box.append(h("h3", {}, about.name));
       box.append(h("div", { class: "wide" }, h("table", { class: "facts-table" }, h("tbody", {}, lines))));
     }
     box.append(h("p", { class: "note" }, picturesSaid()));
@@ -24,7 +24,7 @@ paring.section({
 function picturesSaid() {
   if (!pictures.shown) return "This page was made without pictures.";
   const number = Object.keys(pictures.files).length;
-  const all = number === images.n ? "every image has a thumbnail" : `${words.count(number, "thumbnail")} for ${words.count(images.n, "image")}, those most worth seeing first; paring report --thumbnails makes more`;
+  const all = number === images.n ? "every image has a thumbnail" : pictures.all ? `${words.count(number, "thumbnail")}, for all images that are shown here` : `${words.count(number, "thumbnail")} for ${words.count(images.n, "image")}, those most worth seeing first; paring report --thumbnails makes more`;
   const cap = pictures.too_large ? ` ${words.count(pictures.too_large, "thumbnail")} more would have passed 300 MB.` : "";
   return `${sentence(all)}${cap}`;
 }

@@ -19,11 +19,13 @@ paring.section({
     const both = (a, b) => a.kept.reduce((sum, flag, row) => sum + (flag & b.kept[row]), 0);
     const cell = (a, b) => {
       const shared = both(a, b), any = a.count + b.count - shared, share = any ? shared / any : 1;
-      return h("td", { class: "number overlap", style: `--share:${(100 * share).toFixed(1)}%` }, words.whole.format(shared), h("span", { class: "quiet-words" }, ` ${words.share(share)}`));
+      const chance = (a.count * b.count) / images.n, expected = any ? chance / (a.count + b.count - chance) : 1;
+      const beside = a === b ? "" : ` (by chance ${words.share(expected)})`;
+      return h("td", { class: "number overlap", style: `--share:${(100 * share).toFixed(1)}%` }, words.whole.format(shared), h("span", { class: "quiet-words" }, ` ${words.share(share)}${beside}`));
     };
     box.append(
       h("h3", {}, "Images that both keep"),
-      h("p", { class: "note" }, "Number of images, and their share of all images that either keeps (Jaccard index). Two cuts by chance that keep half of the images each share a third."),
+      h("p", { class: "note" }, "Number of images, and their share of all images that either keeps (Jaccard index); in brackets what two cuts of these sizes by chance would share."),
       h("div", { class: "wide" }, h("table", { id: "overlaps" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), names.map((name) => h("th", { scope: "col", class: "number" }, h("bdi", {}, name))))),
         h("tbody", {}, cuts.map((a) => h("tr", {}, h("th", { scope: "row" }, h("bdi", {}, a.about.name)), cuts.map((b) => cell(a, b)))))))
@@ -62,10 +64,12 @@ paring.section({
 });
 
 function eachLoss(group, losses, line) {
-  const cell = (loss) => h("td", { class: "number lost" }, h("span", { class: "bar", style: `width:${(100 * loss.lost).toFixed(1)}%` }), h("span", {}, words.share(loss.lost)));
+  const cell = (loss) => h("td", { class: "number lost" }, h("span", { class: "bar", style: barStyle(loss.lost) }), h("span", {}, words.share(loss.lost)));
   const name = group >= images.categories.length ? `${images.groups[group]} instances` : images.groups[group];
   return h("tr", { class: line ? "first" : null, "data-group": images.groups[group] }, h("th", { scope: "row" }, h("bdi", {}, name)), h("td", { class: "number" }, words.whole.format(images.total.instances[group])), losses.map((of) => cell(of.get(group))));
 }
+
+const PATTERNS = 12; // ways to disagree that have a gallery
 
 paring.section({
   id: "disagreements",
@@ -80,7 +84,11 @@ paring.section({
     }
     const split = [...patterns].filter(([key]) => key.includes("0") && key.includes("1")).sort((a, b) => b[1].length - a[1].length);
     if (!split.length) box.append(h("p", {}, "Nowhere: all runs keep the same images."));
-    for (const [key, rows] of split) {
+    if (split.length > PATTERNS) {
+      const rest = split.slice(PATTERNS).reduce((sum, [, rows]) => sum + rows.length, 0);
+      box.append(h("p", { class: "note" }, `The ${PATTERNS} largest of ${split.length} ways to disagree; ${words.count(rest, "image")} of the others are in the list below.`));
+    }
+    for (const [key, rows] of split.slice(0, PATTERNS)) {
       const who = cuts.filter((_, k) => key[k] === "1").map((one) => one.about.name);
       const cards = h("div", { class: "cards" });
       let most = CARDS;
@@ -91,7 +99,7 @@ paring.section({
         more.hidden = some.length < most;
       }
       show();
-      box.append(h("section", { class: "gallery", "data-kind": key }, h("h3", {}, `Kept by ${who.join(" and ")} alone: ${words.count(rows.length, "image")}`), cards, more));
+      box.append(h("section", { class: "gallery", "data-kind": key }, h("h3", {}, `Kept by ${who.join(", ").replace(/, ([^,]*)$/, " and $1")} alone: ${words.count(rows.length, "image")}`), cards, more));
     }
   },
 });

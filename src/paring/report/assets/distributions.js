@@ -36,7 +36,7 @@ paring.section({
   },
 });
 
-const WIDEST = 130; // pixels of a name beside its bar
+const WIDEST = 170; // pixels of a name beside its bar
 
 function widest(names) {
   const pen = document.createElement("canvas").getContext("2d");

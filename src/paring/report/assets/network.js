@@ -42,7 +42,7 @@ function communityList(side, { of, order }) {
     order.map((label, k) => h("option", { value: label }, `${k + 1}: ${words.count(of.get(label).length, "image")}`)));
   const body = h("div", { class: "member-list" });
   side.append(h("label", { class: "field" }, h("span", {}, "Community, the largest first"), select), body);
-  const list = virtualList(body, { rowHeight: 66, label: "Members of the community", render: (row) => member(row, of.get(network.community[row])) });
+  const list = virtualList(body, { rowHeight: 96, label: "Members of the community", render: (row) => member(row, of.get(network.community[row])) });
   function open(label) {
     select.value = label;
     list.show(of.get(label));
@@ -91,17 +91,23 @@ function networkOption({ rows, x, y, discs, edges }, width) {
   // the space of one image, as the layout has it, and of that as much as keeps dots apart
   const space = radius / (n > 1 ? Math.sqrt(n - 0.5) + 0.75 : 0.75);
   const size = Math.max(3, Math.min(18, 0.42 * space * width));
+  const card = colours.of("card");
+  const looks = [
+    { color: kept, borderColor: card, borderWidth: 1 },
+    { color: card, borderColor: dropped, borderWidth: 1.5 },
+  ];
   const nodes = rows.map((row, k) => ({
     name: String(k),
     row,
     x: SPREAD * x[k],
     y: -SPREAD * y[k],
-    symbol: cut.kept[row] ? "circle" : "emptyCircle",
+    symbol: "circle",
     symbolSize: cut.kept[row] ? size * 1.25 : size,
-    itemStyle: { color: cut.kept[row] ? kept : dropped, borderColor: cut.kept[row] ? colours.of("card") : dropped, borderWidth: cut.kept[row] ? 1 : 1.5 },
+    category: cut.kept[row] ? 0 : 1,
+    itemStyle: looks[cut.kept[row] ? 0 : 1],
   }));
   return {
-    legend: { data: [{ name: "kept", icon: "circle" }, { name: "dropped", icon: "emptyCircle" }], selectedMode: false },
+    legend: { data: [{ name: "kept", icon: "circle", itemStyle: looks[0] }, { name: "dropped", icon: "circle", itemStyle: looks[1] }], selectedMode: false },
     tooltip: { trigger: "item", formatter: ({ dataType, data }) => (dataType === "node" ? nodeHint(data.row) : edgeHint(data)), },
     series: [
       {
@@ -111,8 +117,8 @@ function networkOption({ rows, x, y, discs, edges }, width) {
         preserveAspect: "contain",
         roam: true,
         scaleLimit: { min: 0.8, max: 30 },
-        categories: [{ name: "kept", itemStyle: { color: kept } }, { name: "dropped", itemStyle: { color: dropped } }],
-        data: nodes.map((node, k) => ({ ...node, category: cut.kept[rows[k]] ? 0 : 1 })),
+        categories: [{ name: "kept", itemStyle: looks[0] }, { name: "dropped", itemStyle: looks[1] }],
+        data: nodes,
         links: edges.map(([a, b, similarity]) => ({ source: a, target: b, similarity })),
         lineStyle: { color: line, opacity: 0.35, width: 1, curveness: 0 },
         emphasis: { scale: 1.6, focus: "adjacency", lineStyle: { width: 2, opacity: 0.9 } },

@@ -32,11 +32,19 @@ function outlinesOf(row) {
   const drawn = pictures.outlines?.[row];
   if (!drawn?.shapes.length) return null;
   const [width, height] = drawn.size;
+  const colour = colouring(row);
   const paths = drawn.shapes.map(([category, crowd, path]) =>
-    svg("path", { d: path, stroke: colours.at(category), class: crowd ? "crowd" : null }),
+    svg("path", { d: path, stroke: colour(category), class: crowd ? "crowd" : null }),
   );
   const view = { class: "outlines", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" };
   return svg("svg", view, ...paths);
+}
+
+// The colour of each category: always the same where there are few, else told apart in one image.
+function colouring(row) {
+  if (images.categories.length <= colours.series.length) return colours.at;
+  const places = new Map(categoriesOf(row).map(([category], place) => [category, place]));
+  return (category) => colours.at(places.get(category) ?? places.size);
 }
 
 // How often an image has which category, the most frequent first.
@@ -49,6 +57,13 @@ function categoriesOf(row) {
 
 const categoryWords = (row) =>
   categoriesOf(row).map(([category, count]) => `${images.categories[category]}${count > 1 ? ` × ${count}` : ""}`).join(", ");
+
+function legendOf(row, drawn) {
+  const colour = colouring(row);
+  return categoriesOf(row).map(([category, count]) =>
+    h("li", {}, drawn ? h("span", { class: "swatch", style: `background:${colour(category)}` }) : null, h("bdi", {}, images.categories[category]), count > 1 ? ` × ${count}` : ""),
+  );
+}
 
 function badge(kept) {
   return h("span", { class: kept ? "badge kept" : "badge dropped" }, kept ? "kept" : "dropped");
@@ -108,7 +123,7 @@ const viewer = {
           cut ? h("p", {}, badge(cut.kept[row]), cut.moved ? " at the rate of the slider" : "") : about,
           cut ? reasons(row).map((line) => h("p", {}, line)) : null,
           h("p", {}, `${words.count(images.instances[row], "instance")}${size}`),
-          images.instances[row] ? h("p", { class: "quiet-words" }, categoryWords(row)) : null,
+          images.instances[row] ? h("ul", { class: "legend" }, legendOf(row, Boolean(drawn))) : null,
           drawn?.left_out ? h("p", { class: "quiet-words" }, `${words.count(drawn.left_out, "outline")} more not drawn.`) : null,
           toggle,
           n > 1 ? h("p", { class: "viewer-moves" }, move(-1, "← Before", at === 0), ` ${at + 1} of ${words.whole.format(n)} `, move(1, "Next →", at === n - 1)) : null,

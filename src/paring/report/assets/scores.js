@@ -84,7 +84,7 @@ function histogram(log) {
     grid: { left: 44, right: 20, top: 40, bottom: 48, containLabel: true },
     legend: { data: ["kept", "dropped"], selectedMode: false },
     tooltip: { trigger: "item" },
-    xAxis: { type: "value", min: low, max: high, name: `${measure.name} (no unit${log ? ", logarithmic" : ""})`, nameGap: 30, splitLine: { show: false }, axisLabel: { formatter: back, showMinLabel: false, showMaxLabel: false } },
+    xAxis: { type: "value", min: low - step / 2, max: high + step / 2, name: `${measure.name} (no unit${log ? ", logarithmic" : ""})`, nameGap: 30, splitLine: { show: false }, axisLabel: { formatter: back, showMinLabel: false, showMaxLabel: false } },
     yAxis: { type: "value", name: "images", nameGap: 44, minInterval: 1, axisLabel: { formatter: shortNumber } },
     series: [{ ...bar("kept", kept, colours.of("kept")), markLine: mark || undefined }, bar("dropped", dropped, colours.of("dropped"), pattern)],
   };

@@ -38,7 +38,7 @@ paring.section({
 function lossLine(loss, first) {
   const number = (value) => h("td", { class: "number" }, words.whole.format(value));
   const name = loss.kind === "size" ? `${loss.name} instances` : loss.name;
-  const bar = h("span", { class: "bar", style: `width:${(100 * loss.lost).toFixed(1)}%` });
+  const bar = h("span", { class: "bar", style: barStyle(loss.lost) });
   return h(
     "tr",
     { class: first ? "first" : null, "data-group": loss.name },
@@ -47,3 +47,6 @@ function lossLine(loss, first) {
     h("td", { class: "number lost" }, bar, h("span", {}, words.share(loss.lost))),
   );
 }
+
+// A bar that leaves room for its number.
+const barStyle = (share) => `width:calc(${share.toFixed(4)} * (100% - 5.2rem))`;

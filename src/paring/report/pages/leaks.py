@@ -49,10 +49,22 @@ def leaks_page(path: Path, wishes: Wishes) -> Subject | None:
         names=names,
         sections={
             "images": images_section(data, names),
-            "leaks": {"pairs": pairs, "threshold": facts["threshold"]},
+            "leaks": {
+                "name": "",
+                "pairs": pairs,
+                "threshold": facts["threshold"],
+                "parameters": _parameters(facts, names),
+            },
         },
         worth=[[row for pair in pairs for row in pair[2:]]],
     )
+
+
+def _parameters(facts: dict[str, Any], names: Names) -> dict[str, Any]:
+    shown = {key: facts.get(key) for key in ("metric", "window", "size", "threshold")}
+    if not names.hidden:
+        shown |= {"training set": facts["train"]["path"], "test set": facts["test"]["path"]}
+    return shown
 
 
 def _pairs(path: Path, train: Dataset, test: Dataset) -> list[list[Any]]:

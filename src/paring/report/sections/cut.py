@@ -73,7 +73,7 @@ def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
         "name": "this run" if names.hidden else run.path.resolve().name,
         "method": method,
         "how": _HOW.get(method, method),
-        "rate": run.subset.rate,
+        "rate": float((~run.kept).mean()),
         "seed": run.subset.seed,
         "kept": bits(run.kept),
         "measure": _measure(run),
