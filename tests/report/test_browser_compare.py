@@ -56,7 +56,15 @@ def test_counts_of_each_run_and_what_both_keep_are_right(view: View, subsets: li
             either = len(set(one.kept) | set(other.kept))
             number, share = cell.split(" ", 1)
             assert int(number) == both == one.compare(other)["kept by both"]
+            share, _, chance = share.partition(" (by chance ")
             assert float(share.removesuffix(" %")) == pytest.approx(100 * both / either, abs=0.051)
+            if one is other:
+                assert chance == ""
+                continue
+            n = len(one.kept) + len(one.dropped)
+            by_chance = len(one.kept) * len(other.kept) / n
+            expected = 100 * by_chance / (len(one.kept) + len(other.kept) - by_chance)
+            assert float(chance.removesuffix(" %)")) == pytest.approx(expected, abs=0.051)
 
 
 def test_losses_of_each_run_are_those_of_the_library(

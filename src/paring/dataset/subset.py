@@ -107,6 +107,9 @@ class Subset:
     def from_json(cls, text: str | bytes) -> Subset:
         """From what `to_json` gave; `ValueError` where it is something else."""
         plain = json.loads(text)
+        needed = ("kept", "dropped", "method", "rate", "dataset")
+        if not isinstance(plain, dict) or any(name not in plain for name in needed):
+            raise ValueError(f"it is no object with {', '.join(needed)}")
         try:
             plain["reasons"] = {int(k): v for k, v in plain.get("reasons", {}).items()}
             subset = cls(**plain)

@@ -123,6 +123,7 @@ def _put(
     progress: Progress | None,
 ) -> None:
     """Write a page into a folder, in place of an earlier page, and the list of hidden names."""
+    _refuse_within_a_run(target)
     clear_abandoned(target)
     refuse_foreign(target)
     names = _names_at(_names_of(target), subject)
@@ -134,7 +135,9 @@ def _put(
         )
         sections = {
             "paring": __version__,
-            "said": [] if subject.names.hidden else list(subject.said),
+            "said": [
+                _without_names(text) if subject.names.hidden else text for text in subject.said
+            ],
             **subject.sections,
             "pictures": drawn,
         }
@@ -145,14 +148,30 @@ def _put(
             say(sentence)
 
 
+def _without_names(text: str) -> str:
+    """A sentence up to where it names files."""
+    return text.partition(":")[0]
+
+
 def _missing(subject: Subject, drawn: dict[str, Any]) -> Iterator[str]:
     """How many pictures are not there, and why the first is not."""
     faults = drawn.get("faults")
-    if not faults or subject.data.image_root is None:  # which was said when it was read
+    if not faults:
+        return
+    if not drawn["files"]:
+        yield "no picture was found for the page; --images DIR says where they are"
         return
     row, why = next(iter(faults.items()))
     first = subject.data.images["file_name"][int(row)]
     yield f"{count(len(faults), 'picture')} could not be drawn, first {first}: {why}"
+
+
+def _refuse_within_a_run(target: Path) -> None:
+    """A run holds its own page and nothing else of ours."""
+    place = target.absolute()
+    for folder in place.parents:
+        if (folder / "run.json").is_file() and place != folder / REPORT:
+            raise InputError(f"{target}: lies in the run {folder}; choose a folder outside it")
 
 
 def refuse_foreign(target: Path) -> None:

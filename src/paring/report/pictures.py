@@ -40,12 +40,16 @@ def pictures_section(
     workers: int,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Draw the thumbnails of some rows; what the page must know of them."""
+    """Draw the thumbnails of some rows; what the page must know of them.
+
+    ``files`` and ``outlines`` are by row, ``faults`` says why a row has no thumbnail, ``all``
+    whether none was left out for the number, and ``too_large`` how many were for the bytes.
+    """
     if not pictures.shown:
         return {"shown": False}
     step = None if progress is None else lambda n: progress("drawing thumbnails", n, len(rows))
     made = draw_thumbnails(data, rows, folder / FOLDER, workers=workers, progress=step)
-    drawn = outlines(data, list(made.sizes))
+    drawn = outlines(data, rows)  # of missing pictures too: a mask shows something by itself
     return {
         "shown": True,
         "folder": FOLDER,

@@ -112,6 +112,6 @@ function browseRow(row, rows) {
     { type: "button", class: "row", "data-row": row, onclick: () => viewer.open(row, rows()) },
     picture(row),
     h("span", { class: "row-words" }, named(images.names[row]), h("span", { class: "quiet-words" }, categoryWords(row))),
-    h("span", { class: "row-state" }, state, h("span", { class: "line" }, cut ? lineOf(row) : words.count(images.instances[row], "instance"))),
+    h("span", { class: "row-state" }, state, h("span", { class: "line" }, cut || !images.category.length ? cut && lineOf(row) : words.count(images.instances[row], "instance"))),
   );
 }

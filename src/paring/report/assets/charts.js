@@ -20,7 +20,8 @@ function chart(box, { title, note, height = 300, option, events = {} }) {
   let drawn = null;
   function draw() {
     drawn ??= echarts.init(place, null, { renderer: "canvas" });
-    drawn.setOption(dress(option()), { notMerge: true });
+    const said = `${head.textContent}. ${caption.textContent}`; // in place of ECharts' own guess
+    drawn.setOption({ ...dress(option()), aria: { enabled: true, label: { description: said } } }, { notMerge: true });
   }
   function start() {
     draw();
@@ -68,7 +69,6 @@ function dress(option) {
     animationDuration: 200,
     animationDurationUpdate: 150,
     backgroundColor: colours.of("card"),
-    aria: { enabled: true },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
     ...option,
     xAxis: axes(option.xAxis),

@@ -27,7 +27,7 @@ paring.section({
       h("h3", {}, "Images that both keep"),
       h("p", { class: "note" }, "Number of images, and their share of all images that either keeps (Jaccard index); in brackets what two cuts of these sizes by chance would share."),
       h("div", { class: "wide" }, h("table", { id: "overlaps" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), names.map((name) => h("th", { scope: "col", class: "number" }, h("bdi", {}, name))))),
+        h("thead", {}, h("tr", {}, h("td", {}), names.map((name) => h("th", { scope: "col", class: "number" }, h("bdi", {}, name))))),
         h("tbody", {}, cuts.map((a) => h("tr", {}, h("th", { scope: "row" }, h("bdi", {}, a.about.name)), cuts.map((b) => cell(a, b)))))))
     );
   },
@@ -95,7 +95,7 @@ paring.section({
       const more = h("button", { type: "button", class: "quiet", onclick: () => ((most += 2 * CARDS), show()) }, "Show more");
       function show() {
         const some = seen(rows, most);
-        cards.replaceChildren(...some.map((row) => card(row, some, { line: words.count(images.instances[row], "instance") })));
+        cards.replaceChildren(...some.map((row) => card(row, some, { line: images.category.length ? words.count(images.instances[row], "instance") : "" })));
         more.hidden = some.length < most;
       }
       show();

@@ -79,6 +79,8 @@ const words = {
   },
 };
 
+words.threshold = (value) => String(Math.floor(value * 1e4 + 1e-9) / 1e4);
+
 function bytes(text) {
   const raw = atob(text);
   return Uint8Array.from(raw, (letter) => letter.charCodeAt(0));

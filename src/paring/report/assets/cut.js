@@ -142,17 +142,30 @@ function reasons(row) {
       );
   }
   const said = about.reasons[row];
-  if (said && !(cut.moved && measure?.kind !== "similarity")) lines.push(sentence(said));
-  if (measure?.kind === "similarity" && !said && cut.own[row]) lines.push(standsFor(row));
+  const own = measure?.kind === "similarity" ? similarReason(row, said) : said ? sentence(said) : "";
+  if (own && cut.moved) lines.push(`In this run the image ${cut.own[row] ? "stays" : "goes"}: ${own}`);
+  else if (own) lines.push(own);
   return lines;
+}
+
+// What this run says of an image: what it stands for, or what stands for it.
+function similarReason(row, said) {
+  if (said) return sentence(said);
+  if (cut.own[row]) return standsFor(row);
+  const by = paring.data.network?.covered_by[row] ?? -1;
+  if (by < 0) return "It cannot be compared with any kept image.";
+  return `${words.similarity(cut.measure.values[row])} similar to ${images.names[by]}, which stays.`;
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 
+let communitySizes = null;
+
 function standsFor(row) {
   const network = paring.data.network, label = network?.community[row];
   if (label === undefined || label < 0) return "Stays.";
-  const size = network.community.reduce((sum, other) => sum + (other === label), 0);
+  communitySizes ??= network.community.reduce((sizes, other) => sizes.set(other, (sizes.get(other) ?? 0) + 1), new Map());
+  const size = communitySizes.get(label);
   if (size === 1) return "No other image is as similar as the threshold asks for.";
   return `Stands for a community of ${words.count(size, "image")}; ${words.count(network.degree_within[row], "neighbour")} in it.`;
 }

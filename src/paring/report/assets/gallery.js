@@ -39,7 +39,7 @@ function lineOf(row) {
     return `${rank}score ${words.score(cut.measure.values[row])}`;
   }
   if (cut.measure?.kind === "similarity") return cut.own[row] ? "" : `similarity ${words.similarity(cut.measure.values[row])}`;
-  return words.count(images.instances[row], "instance");
+  return images.category.length ? words.count(images.instances[row], "instance") : "";
 }
 
 // What a score comes from, in as few words as a card has room for.
@@ -55,13 +55,13 @@ function seen(rows, most) {
   const found = [];
   for (const row of rows) {
     if (found.length >= most) break;
-    if (!pictures.shown || pictures.files[row] || pictures.faults[row]) found.push(row);
+    if (!pictures.shown || picturesGone || pictures.files[row] || pictures.faults[row]) found.push(row);
   }
   return found;
 }
 
 function galleries() {
-  const partial = pictures.shown && Object.keys(pictures.files).length + Object.keys(pictures.faults).length < images.n;
+  const partial = pictures.shown && !picturesGone && Object.keys(pictures.files).length + Object.keys(pictures.faults).length < images.n;
   const among = partial ? " Only images with a thumbnail are shown here; all are in the list below." : "";
   const state = (flag) => (most) => seen(evenly(images.n).filter((row) => cut.kept[row] === flag), most);
   if (cut.measure?.kind !== "score" || !cut.rank)

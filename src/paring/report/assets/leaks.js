@@ -10,7 +10,7 @@ paring.section({
   render(box) {
     const { pairs, threshold } = leaks;
     if (!pairs.length) {
-      box.append(h("p", {}, `No pair is ${words.similarity(threshold)} or more similar.`));
+      box.append(h("p", {}, `No pair is ${words.threshold(threshold)} or more similar.`));
       return;
     }
     box.append(h("p", { class: "note" }, "Left the training image, right the test image. Pairs that share an image, directly or over others, are one cluster; the worst cluster first."));

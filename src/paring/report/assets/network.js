@@ -11,7 +11,7 @@ paring.section({
     const found = network.statistics;
     const edges = network.threshold === null
       ? "Nothing was to go, so no threshold was needed and no edges are drawn."
-      : `${words.count(found.edges, "edge")} at a similarity of ${words.similarity(network.threshold)} or more, ${words.count(found.communities, "community")}, modularity ${found.modularity.toFixed(3)}.`;
+      : `${words.count(found.edges, "edge")} at a similarity of ${words.threshold(network.threshold)} or more, ${words.count(found.communities, "community")}, modularity ${found.modularity.toFixed(3)}.`;
     box.append(h("p", {}, edges));
     const side = h("div", { class: "members" });
     const graph = h("div");
@@ -160,7 +160,7 @@ function curveOption(points) {
   return {
     grid: { left: 44, right: 24, top: 40, bottom: 48, containLabel: true },
     legend: { data: ["by the rule", "this run"], selectedMode: false },
-    tooltip: { trigger: "item", formatter: ({ seriesName, value }) => hint(seriesName, `threshold ${words.similarity(value[0])}`, `${words.share(value[1])} of the images go`) },
+    tooltip: { trigger: "item", formatter: ({ seriesName, value }) => hint(seriesName, `threshold ${words.threshold(value[0])}`, `${words.share(value[1])} of the images go`) },
     xAxis: { type: "value", name: "threshold (similarity, no unit)", nameGap: 30, scale: true },
     yAxis: { type: "value", name: "pruning rate (% of the images)", nameGap: 48, min: 0, max: 1, axisLabel: { formatter: (value) => `${Math.round(100 * value)} %` } },
     series: [

@@ -8,10 +8,12 @@ const showOutlines = { on: true };
 // The thumbnail of an image, or a word about why there is none.
 function picture(row, { lazy = true } = {}) {
   const file = pictures.shown ? pictures.files[row] : null;
-  if (!file) {
-    const fault = pictures.faults?.[row];
-    return h("span", { class: "picture none" }, h("span", {}, fault ? `image ${fault}` : noPicture()));
+  const outlined = outlinesOf(row);
+  if (!file && outlined) {
+    const [width, height] = pictures.outlines[row].size;
+    return h("span", { class: "picture blank", style: `--ratio:${width / height}`, title: faultOf(row) }, outlined);
   }
+  if (!file) return h("span", { class: "picture none" }, h("span", {}, faultOf(row)));
   const [name, width, height] = file;
   const img = h("img", {
     src: `${pictures.folder}/${name}`,
@@ -22,11 +24,17 @@ function picture(row, { lazy = true } = {}) {
     decoding: "async",
   });
   img.addEventListener("error", () => img.replaceWith(h("span", { class: "gone" }, "thumbnail is gone")));
-  const drawn = outlinesOf(row);
-  return h("span", { class: "picture", style: `--ratio:${width / height}` }, img, drawn);
+  return h("span", { class: "picture", style: `--ratio:${width / height}` }, img, outlined);
 }
 
-const noPicture = () => (pictures.shown ? "no thumbnail" : "pictures left out");
+function faultOf(row) {
+  if (!pictures.shown) return "pictures left out";
+  const fault = pictures.faults[row];
+  return !fault ? "no thumbnail" : picturesGone ? "no picture" : `image ${fault}`;
+}
+
+// not one picture could be drawn, so they are elsewhere
+const picturesGone = pictures.shown && !Object.keys(pictures.files).length && Object.keys(pictures.faults).length > 0;
 
 function outlinesOf(row) {
   const drawn = pictures.outlines?.[row];
@@ -104,7 +112,7 @@ const viewer = {
     const row = viewer.list[viewer.place], at = viewer.place, n = viewer.list.length;
     const drawn = pictures.outlines?.[row];
     const move = (by, text, off) => h("button", { type: "button", class: "quiet", disabled: off, "data-move": by, onclick: () => viewer.step(by) }, text);
-    const size = images.width[row] ? ` · ${images.width[row]} × ${images.height[row]} pixels` : "";
+    const size = images.width[row] ? `${images.width[row]} × ${images.height[row]} pixels` : "";
     const about = cuts.length > 1 ? cuts.map((one) => h("p", {}, badge(one.kept[row]), ` by ${one.about.name}`)) : [];
     const toggle = drawn?.shapes.length
       ? h("label", { class: "tick" }, h("input", { type: "checkbox", checked: showOutlines.on, onchange: (event) => outlinesOn(event.target.checked) }), "outlines of the masks")
@@ -122,7 +130,8 @@ const viewer = {
         h("div", { class: "viewer-words" },
           cut ? h("p", {}, badge(cut.kept[row]), cut.moved ? " at the rate of the slider" : "") : about,
           cut ? reasons(row).map((line) => h("p", {}, line)) : null,
-          h("p", {}, `${words.count(images.instances[row], "instance")}${size}`),
+          pictures.shown && !pictures.files[row] ? h("p", {}, sentence(faultOf(row))) : null,
+          h("p", {}, [images.category.length ? words.count(images.instances[row], "instance") : "", size].filter(Boolean).join(" · ")),
           images.instances[row] ? h("ul", { class: "legend" }, legendOf(row, Boolean(drawn))) : null,
           drawn?.left_out ? h("p", { class: "quiet-words" }, `${words.count(drawn.left_out, "outline")} more not drawn.`) : null,
           toggle,

@@ -40,7 +40,7 @@ paring.section({
     const own = cut.own.reduce((sum, flag) => sum + flag, 0);
     function tell({ dropped, amount, threshold, own }) {
       const share = words.share(dropped / images.n);
-      const at = threshold === undefined || threshold === null ? "" : ` · threshold ${words.similarity(threshold)}`;
+      const at = threshold === undefined || threshold === null ? "" : ` · threshold ${words.threshold(threshold)}`;
       said.textContent = `${share}: ${words.whole.format(dropped)} of ${words.count(images.n, "image")} go, ${words.whole.format(images.n - dropped)} stay${at}${own ? " (this run)" : ""}`;
       range.setAttribute("aria-valuetext", said.textContent);
       reset.hidden = Boolean(own);

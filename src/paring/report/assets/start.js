@@ -27,7 +27,8 @@
   const said = document.getElementById("said");
   for (const line of paring.data.said ?? []) said.append(h("li", {}, sentence(line)));
   const missing = Object.keys(pictures.faults ?? {}).length;
-  if (missing) said.append(h("li", {}, `${words.count(missing, "picture")} could not be drawn; the numbers are complete all the same. `, h("a", { href: "#about" }, "Which ones")));
+  if (picturesGone) said.append(h("li", {}, "No picture was found; the numbers are complete all the same. paring report RUN --images DIR says where the pictures are."));
+  else if (missing) said.append(h("li", {}, `${words.count(missing, "picture")} could not be drawn; the numbers are complete all the same. `, h("a", { href: "#about" }, "Which ones")));
   said.hidden = !said.children.length;
 
   document.getElementById("foot").append(`Made by paring ${paring.data.paring}. Nothing on this page is loaded from a network. Charts by Apache ECharts (Apache-2.0; see LICENSES.txt).`);

@@ -64,10 +64,11 @@ def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
     known = set(run.data.images["image_id"])
     reasons = {row: text for row, text in run.subset.reasons.items() if row in known}
     rows = run.rows_of(pl.Series(list(reasons), dtype=pl.Int64)).tolist() if reasons else []
+    plain = _plain_reasons(run)
     said = {
         str(row): words
         for row, text in zip(rows, reasons.values(), strict=True)
-        if (words := names.reason(text))
+        if text != plain.get(row) and (words := names.reason(text))
     }
     return {
         "name": "this run" if names.hidden else run.path.resolve().name,
@@ -91,6 +92,22 @@ def bits(flags: ArrayLike) -> str:
     'gQ=='
     """
     return base64.b64encode(np.packbits(np.asarray(flags, bool)).tobytes()).decode()
+
+
+def _plain_reasons(run: RunFolder) -> dict[int, str]:
+    """By row, the reasons that say no more than similarity and name of the image that covers it.
+
+    The page has both as numbers, and words them as everywhere else on it.
+    """
+    if run.scores is None or run.subset.method != METHOD:
+        return {}
+    frame = run.scores.frame.drop_nulls(["covered_by", "similarity"])
+    rows = run.rows_of(frame["image_id"]).tolist()
+    by = run.data.images["file_name"].gather(run.rows_of(frame["covered_by"]))
+    return {
+        row: f"{name} is {value:.3f} similar"
+        for row, name, value in zip(rows, by, frame["similarity"], strict=True)
+    }
 
 
 def _again(run: RunFolder) -> list[str] | None:
