@@ -34,7 +34,7 @@ def table(runs: Runs) -> pl.DataFrame:
 
 def shown(view: View) -> list[int]:
     """All rows of the list, in their order; the view is made high enough for them."""
-    view.js("document.querySelector('#images .virtual').style.height = '6000px'")
+    view.js("document.querySelector('#images .virtual').style.maxHeight = '6000px'")
     view.settle()
     view.settle()
     return view.rows()

@@ -13,7 +13,7 @@ import paring
 from commands import Paring
 from paring.dataset.subset import Subset
 from paring.errors import InputError
-from paring.report.folder import RunFolder, contents, note_contents, read_facts, write_facts
+from paring.report.folder import RunFolder, contents, read_facts, write_facts
 
 SHAPE = ("images", "shape")
 
@@ -239,27 +239,14 @@ def test_contents_count_files_at_any_depth_and_leave_out_run_json(tmp_path: Path
     assert contents(tmp_path) == {"a": 3, "empty": 0, "kept.txt": 1, "linked": 1}
 
 
-def test_contents_noted_again_change_nothing_but_what_is_named(run: Path) -> None:
-    before = (run / "run.json").read_bytes()
-    note_contents(run, ("report",))
-    assert (run / "run.json").read_bytes() == before
-    (run / "report").mkdir()
-    (run / "report" / "index.html").touch()
-    (run / "thesis.txt").touch()
-    (run / "before" / "mine.txt").touch()
-    note_contents(run, ("report", "list.csv"))
-    about = json.loads(before)
-    about["contents"]["report"] = 1
-    assert json.loads((run / "run.json").read_bytes()) == about
-    shutil.rmtree(run / "report")
-    note_contents(run, ("report", "list.csv"))
-    assert (run / "run.json").read_bytes() == before
-    assert [p.name for p in run.iterdir() if p.name.startswith(".")] == []
+def test_the_page_and_its_names_are_not_of_the_contents(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    for name in ("report/index.html", "report-names.csv", "kept.txt", "reports.txt"):
+        (tmp_path / name).touch()
+    assert contents(tmp_path) == {"kept.txt": 1, "reports.txt": 1}
 
 
 def test_facts_with_a_path_that_is_no_utf8_come_back(tmp_path: Path) -> None:
     odd = os.fsdecode(b"bad\xff.json")
     write_facts(tmp_path / "run.json", {"dataset": {"path": odd, "name": "ü"}})
-    assert read_facts(tmp_path)["dataset"] == {"path": odd, "name": "ü"}
-    note_contents(tmp_path, ())
     assert read_facts(tmp_path)["dataset"] == {"path": odd, "name": "ü"}

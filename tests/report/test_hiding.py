@@ -41,7 +41,9 @@ REASONS = {
     "brought back: the worst covered of those to go": (
         "brought back: the worst covered of those to go"
     ),
-    "brought back: for patient-1.png": "brought back: the worst covered of those to go",
+    "brought back: for patient-1.png": "",
+    "looks like patient-1.png": "",
+    "gave way to a floor (patient-1.png is 0.993 similar)": "gave way to a floor",
     "cannot be read: /home/me/patient-1.png is cut off": "cannot be read",
     "kept for the floor of category 'cat'": "kept for the floor of category 'cat'",
     "kept for the floor of group 'patient 1'": "kept for the floor of a group",
@@ -66,3 +68,17 @@ def test_a_group_of_any_name_is_hidden(group: str) -> None:
 def test_what_follows_a_group_is_hidden_where_it_names_a_file() -> None:
     said = "gave way to a floor (patient-1.png is 0.288 similar)"
     assert "patient" not in Names([], True).reason(said)
+
+
+def test_only_known_parameters_of_plain_values_are_shown_where_names_are_hidden() -> None:
+    given = {
+        "contour": "raster",
+        "rate": 0.5,
+        "class_balanced": True,
+        "extends": "623b28d7",
+        "labels": "/home/jane/patients.csv",
+        "metric": "of Jane-Doe/1",
+    }
+    assert Names([], False).parameters(given) == given
+    shown = {"contour": "raster", "rate": 0.5, "class_balanced": True}
+    assert Names([], True).parameters(given) == shown

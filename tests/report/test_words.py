@@ -64,3 +64,23 @@ def test_categories_that_lose_all_are_counted() -> None:
             assert words.endswith(
                 f"; {len(lost)} categories lose all of their own, {lost[0]} among them."
             )
+
+
+def test_at_least_is_exact_where_the_share_is_whole() -> None:
+    for kept, n in ((1, 5), (1, 10), (11, 25)):
+        record = {"iscrowd": False, "bbox": [0.0, 0.0, 9.0, 9.0], "area": 81.0}
+        ids = list(range(1, n + 1))
+        data = paring.Dataset(
+            pl.DataFrame({"image_id": ids, "file_name": list(map(str, ids))}).with_columns(
+                width=pl.lit(99), height=pl.lit(99)
+            ),
+            pl.DataFrame(
+                [{"instance_id": k, "image_id": k, "category_id": 1, **record} for k in ids],
+                schema_overrides={"bbox": pl.Array(pl.Float64, 4)},
+            ),
+            pl.DataFrame({"category_id": [1], "name": ["cat"]}),
+            paring.MaskStore.from_polygons([[]] * n, heights=[99] * n, widths=[99] * n),
+        )
+        before, after = data.summary(), data.subset(ids[:kept]).summary()
+        words = headline(before, after, compare(before, after))
+        assert f"at least {100 * kept // n} % of its own" in words

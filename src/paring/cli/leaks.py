@@ -18,8 +18,7 @@ from paring.dataset.snapshot import save_frames
 from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.leaks import Leaks, find_leaks
-from paring.report.folder import BEFORE, read_facts
-from paring.report.making import REPORT
+from paring.report.folder import BEFORE, REPORT, read_facts
 from paring.report.words import count, leaks_headline, similar
 
 _SHOWN = 20

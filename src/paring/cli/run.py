@@ -31,8 +31,16 @@ from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, clear_abandoned, place_images
 from paring.errors import InputError
 from paring.report.command import AMOUNT, without
-from paring.report.folder import BEFORE, HowRead, contents, read_facts, write_facts
-from paring.report.making import REPORT, write_report
+from paring.report.folder import (
+    BEFORE,
+    REPORT,
+    REPORT_NAMES,
+    HowRead,
+    contents,
+    read_facts,
+    write_facts,
+)
+from paring.report.making import refuse_foreign, refuse_foreign_names, write_report
 from paring.report.words import count
 
 _NAMED = (
@@ -104,7 +112,10 @@ def _refuse_foreign(path: Path) -> None:
         wrote = json.loads((path / "run.json").read_bytes())["contents"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is not a run folder, so it is not replaced") from error
-    clear_abandoned(path / REPORT)
+    for name in (REPORT, REPORT_NAMES):
+        clear_abandoned(path / name)
+    refuse_foreign(path / REPORT)
+    refuse_foreign_names(path / REPORT_NAMES)
     there = contents(path)
     if there != wrote:
         name = next(name for name in sorted({*there, *wrote}) if there.get(name) != wrote.get(name))

@@ -122,6 +122,10 @@ class Subset:
                 raise ValueError("an image id is out of range")
         if not subset.kept:
             raise ValueError("it keeps no image")
+        if type(subset.rate) not in (int, float) or not 0 <= subset.rate <= 1:
+            raise ValueError("the rate is no share")
+        if not all(isinstance(reason, str) for reason in subset.reasons.values()):
+            raise ValueError("the reasons are no texts")
         if not isinstance(subset.parameters, dict) or not isinstance(subset.reasons, dict):
             raise ValueError("parameters and reasons are not objects")
         if not isinstance(subset.dataset, str) or not isinstance(subset.method, str):

@@ -17,8 +17,11 @@ def without(words: Sequence[str], valued: Sequence[str], flags: Sequence[str] = 
     >>> without(["shape", "--rate=0.5", "-o", "run", "--json"], ["--rate", "-o"], ["--json"])
     ['shape']
     """
-    left, rest = [], iter(words)
+    left: list[str] = []
+    rest = iter(words)
     for word in rest:
+        if word == "--":  # behind it stand no options
+            return [*left, word, *rest]
         name, equals, _ = word.partition("=")
         if name in valued:
             if not equals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +19,13 @@ from paring.dataset.scores import Scores
 from paring.dataset.snapshot import load_frames
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset, rows_of_ids
-from paring.dataset.writing import beside
 from paring.errors import InputError
 
 BEFORE = "before"
 """Where a run keeps what its data set held."""
+
+REPORT, REPORT_NAMES = "report", "report-names.csv"
+"""Where its page lies, and the list of names that the page hides."""
 
 
 class HowRead(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -142,6 +143,14 @@ class RunFolder:
         """Which images stay (N,), in the order of the data set."""
         return self.data.images["image_id"].is_in(pl.Series(self.subset.kept).implode()).to_numpy()
 
+    @cached_property
+    def ranking(self) -> NDArray[np.int64] | None:
+        """Rows from the one kept first on (N,), of a cut along a ranking of these very images."""
+        if self.scores is None or not self.subset.method.startswith("top by"):
+            return None
+        same = self.scores.frame["image_id"].equals(self.data.images["image_id"])
+        return self.scores.ranking() if same else None
+
     def rows_of(self, ids: pl.Series) -> NDArray[np.int64]:
         """Rows of images by id (n,)."""
         return rows_of_ids(self.data.images["image_id"], ids)
@@ -215,26 +224,18 @@ def _rooted(data: Dataset, folder: Path | None) -> Dataset:
 
 
 def contents(folder: Path) -> dict[str, int]:
-    """What lies in a run folder: each name with the number of files there."""
+    """What a run wrote into its folder: each name with the number of files there.
+
+    The page and the list of its names are not counted: they come and go, and are known by
+    themselves (see `paring.report.making.refuse_foreign`).
+    """
     return {
         entry.name: sum(not p.is_dir() or p.is_symlink() for p in entry.rglob("*"))
         if entry.is_dir() and not entry.is_symlink()
         else 1
         for entry in sorted(folder.iterdir())
-        if entry.name != "run.json"
+        if entry.name not in ("run.json", REPORT, REPORT_NAMES)
     }
-
-
-def note_contents(folder: Path, ours: Sequence[str]) -> None:
-    """Say in ``run.json`` how many files lie under some names of its folder now."""
-    path = folder / "run.json"
-    facts = read_facts(folder)
-    there = contents(folder)
-    wrote = facts.get("contents") or {}
-    kept = {name: number for name, number in wrote.items() if name not in ours}
-    now = kept | {name: there[name] for name in ours if name in there}
-    with beside(path, overwrite=True) as fresh:
-        write_facts(fresh, facts | {"contents": dict(sorted(now.items()))})
 
 
 def write_facts(path: Path, facts: dict[str, Any]) -> None:

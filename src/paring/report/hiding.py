@@ -6,10 +6,33 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-_GROUP = re.compile(r"""group (['"]).*\1""")
+_SAFE = (
+    "brought back: the worst covered of those to go",
+    "cannot be read",
+    "gave way to a floor",
+    "kept for its rank",
+    "kept for the floor of category",
+    "kept for the floor of size",
+    "no kept image can be compared with it",
+    "new, and not shown by what was kept before",
+)
+"""What reasons begin with that name no file and no group; only these words are shown."""
+
+_KNOWN = frozenset(
+    (
+        *("scores", "contour", "scale_invariant", "class_balanced", "min_image_side", "unscored"),
+        *("strata", "cutoff", "min_per_category", "min_per_size", "floor_unit", "min_per_group"),
+        *("metric", "size", "window", "data_range", "threshold", "keep", "communities"),
+        *("resolution", "rate", "count"),
+    )
+)
+"""Parameters that name nothing of the user's."""
+
+_KIND = re.compile("[a-z][a-z ]{0,20}")
 
 
 @dataclass(frozen=True)
@@ -41,11 +64,21 @@ class Names:
         """The reason of a decision; with hidden names only what names no file and no group."""
         if not self.hidden:
             return text
-        if text.startswith("brought back"):
-            return "brought back: the worst covered of those to go"
-        if "cannot be read" in text:
-            return "cannot be read"
-        return _GROUP.sub("a group", text) if "similar" not in text else ""
+        if text.startswith("kept for the floor of group"):
+            return "kept for the floor of a group"
+        found = next((words for words in _SAFE if text.startswith(words)), "")
+        return text.partition(" (")[0] if found.startswith("kept for the floor") else found
+
+    def parameters(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What a method was given; with hidden names only numbers and names of ways to do it."""
+        if not self.hidden:
+            return given
+        return {
+            name: value
+            for name, value in given.items()
+            if name in _KNOWN
+            and (isinstance(value, int | float) or _KIND.fullmatch(str(value)) is not None)
+        }
 
 
 def hashed(name: str, key: bytes) -> str:

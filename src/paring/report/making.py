@@ -16,7 +16,7 @@ from paring.dataset.table import Dataset
 from paring.dataset.writing import beside, clear_abandoned
 from paring.errors import InputError
 from paring.report.choosing import first_of
-from paring.report.folder import note_contents, read_facts
+from paring.report.folder import REPORT, read_facts
 from paring.report.page import is_page, write_page
 from paring.report.pages.cut import cut_page
 from paring.report.pages.leaks import leaks_page
@@ -24,9 +24,6 @@ from paring.report.pages.several import several_page
 from paring.report.pictures import FOLDER, Pictures, pictures_section
 from paring.report.subject import Subject, Wishes
 from paring.report.words import count
-
-REPORT = "report"
-"""Where a run's report lies in its folder."""
 
 KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (cut_page, leaks_page)
 """What a page can be about; the first that knows the run makes its page."""
@@ -86,10 +83,8 @@ def write_report(
     subject = next(filter(None, (kind(path, wishes) for kind in KINDS)), None)
     if subject is None:
         raise InputError(f"{path}: its run neither cut nor compared images, so has no report")
-    target = path / REPORT if output is None else Path(output)
+    target = path / REPORT if output is None else _named(Path(output))
     _put(target, subject, pictures or Pictures(), workers, say, progress)
-    if output is None:
-        note_contents(path, (REPORT, _names_of(target).name))
     return target / "index.html"
 
 
@@ -109,7 +104,7 @@ def compare_runs(
     Parameters as in `write_report`. Raises `InputError` where the runs are of different data sets.
     """
     subject = several_page(list(map(Path, runs)), Wishes(None, images, hash_names, progress))
-    target = Path(output)
+    target = _named(Path(output))
     _put(target, subject, pictures or Pictures(), workers, say, progress)
     return target / "index.html"
 
@@ -142,6 +137,7 @@ def _put(
             "pictures": drawn,
         }
         write_page(fresh, sections, title=subject.title, headline=subject.headline)
+        refuse_foreign(target)  # once more, as drawing takes its time
     _write_names(names, subject)
     if say is not None:
         for sentence in (*subject.said, *_missing(subject, drawn)):
@@ -189,21 +185,35 @@ def refuse_foreign(target: Path) -> None:
         raise InputError(f"{target}: holds {foreign[0]!r}, so it is no report and not replaced")
 
 
+def _named(target: Path) -> Path:
+    """A folder by a path that ends in its name, which ``.`` does not."""
+    return target if target.name not in ("", "..") else target.resolve()
+
+
 def _names_of(target: Path) -> Path:
     """The list of hidden names of a page, beside its folder."""
     return target.with_name(f"{target.name}-names.csv")
 
 
-def _names_at(path: Path, subject: Subject) -> Path | None:
-    """Where the list of names goes; None where the user has a file there and none is needed."""
+def refuse_foreign_names(path: Path) -> None:
+    """Only a list of names is replaced by one; `InputError` where something else is there."""
     if not os.path.lexists(path):
-        return path
+        return
     with suppress(OSError), path.open("rb") as file:
         if not path.is_symlink() and file.readline().rstrip() == ",".join(_COLUMNS).encode():
-            return path
-    if subject.names.hidden:
-        raise InputError(f"{path}: is no list of names that a report wrote, so it is not replaced")
-    return None
+            return
+    raise InputError(f"{path}: is no list of names that a report wrote, so it is not replaced")
+
+
+def _names_at(path: Path, subject: Subject) -> Path | None:
+    """Where the list of names goes; None where the user has a file there and none is needed."""
+    try:
+        refuse_foreign_names(path)
+    except InputError:
+        if subject.names.hidden:
+            raise
+        return None
+    return path
 
 
 def _write_names(path: Path | None, subject: Subject) -> None:

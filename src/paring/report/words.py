@@ -58,7 +58,8 @@ def headline(before: Summary, after: Summary, losses: pl.DataFrame) -> str:
         return f"{words}; {name} loses all of its own."
     if none:
         return f"{words}; {count(none, 'category')} lose all of their own, {name} among them."
-    least = math.floor(100 * (1 - lost))  # rounded down, so that "at least" is true
+    # rounded down, so that "at least" is true
+    least = 100 * worst["instances_after"][0] // worst["instances_before"][0]
     return f"{words}; every category keeps at least {least} % of its own, {name} lost most."
 
 

@@ -114,7 +114,9 @@ def keep_representatives(
     opened.seconds["network"] = time.perf_counter() - started - search.pair_seconds
     tried = len(search.points)
     if curve or (curve is None and len(nodes) <= CURVE_IMAGES):
+        started = time.perf_counter()
         try_whole_range(search, wanted)
+        opened.seconds["curve"] = time.perf_counter() - started
     points, stored = subsets(search, data, part.threshold)
     choice = choose(opened, nodes, part, wanted, amount, named)
     found = opened.measures.pairs(part.threshold) if np.isfinite(part.threshold) else NO_PAIRS

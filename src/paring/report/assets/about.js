@@ -8,7 +8,7 @@ paring.section({
   render(box) {
     for (const about of [...cuts.map((one) => one.about), ...(leaks ? [leaks] : [])]) {
       const rows = Object.entries(about.parameters).filter(([, value]) => value !== null && value !== "");
-      const lines = rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, h("bdi", {}, String(value)))));
+      const lines = rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, h("bdi", {}, typeof value === "object" ? JSON.stringify(value) : String(value)))));
       if (cuts.length > 1) box.append(h("h3", {}, about.name));
       box.append(h("div", { class: "wide" }, h("table", { class: "facts-table" }, h("tbody", {}, lines))));
     }

@@ -39,7 +39,7 @@ paring.section({
       const from = low.value === "" ? -Infinity : +low.value, to = high.value === "" ? Infinity : +high.value;
       const ranged = measure && (low.value !== "" || high.value !== "");
       rows = [];
-      for (let row = 0; row < images.n; row++) {
+      for (const row of inOrder(sort.value)) {
         if (part && !lower[row].includes(part)) continue;
         if (!inState(row, state.value)) continue;
         if (wanted !== null && !images.has(row, wanted)) continue;
@@ -49,14 +49,15 @@ paring.section({
         }
         rows.push(row);
       }
-      sorted(rows, sort.value);
-      found.textContent = rows.length === images.n
+      const said = rows.length === images.n
         ? `All ${words.count(images.n, "image")}`
         : `${words.whole.format(rows.length)} of ${words.count(images.n, "image")}`;
+      if (found.textContent !== said) found.textContent = said;
       list.show(rows, { keep });
     }
     filter();
-    for (const one of cuts) one.onmove(calmly(() => filter({ keep: true })));
+    const again = () => (state.value === "all" ? list.show(rows, { keep: true }) : filter({ keep: true }));
+    for (const one of cuts) one.onmove(calmly(again));
   },
 });
 
@@ -88,6 +89,13 @@ function sortOptions() {
   return [...by, ["data", "order of the data set"], ["name", "file name"], ...more];
 }
 
+const orders = new Map(); // all rows, by the way they are sorted; no cut changes it
+
+function inOrder(by) {
+  if (!orders.has(by)) orders.set(by, sorted(Array.from(images.names, (_, row) => row), by));
+  return orders.get(by);
+}
+
 function sorted(rows, by) {
   const { measure } = cut ?? {};
   if (by === "name") rows.sort((a, b) => (images.names[a] < images.names[b] ? -1 : images.names[a] > images.names[b] ? 1 : a - b));
@@ -98,6 +106,7 @@ function sorted(rows, by) {
     // values may both be none, of which the difference is no number
     rows.sort((a, b) => (value(a) === value(b) ? a - b : sign * (value(b) - value(a))));
   }
+  return rows;
 }
 
 function dot(one, row) {

@@ -17,7 +17,7 @@ const paring = {
 function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   fill(element, attributes);
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat()) if (child !== null && child !== undefined) element.append(child);
   return element;
 }
 
@@ -75,7 +75,8 @@ const words = {
     if (value === null || value === undefined) return "–";
     if (value >= 1) return "1";
     const digits = value > 0.9999 ? 6 : value > 0.99 ? 4 : 3;
-    return (Math.floor(value * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits);
+    const whole = Math.min(Math.floor(value * 10 ** digits + 1e-9), 10 ** digits - 1);
+    return (whole / 10 ** digits).toFixed(digits);
   },
 };
 

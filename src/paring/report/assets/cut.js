@@ -108,7 +108,7 @@ class Cut {
     const none = losses.filter((loss) => loss.lost === 1).length;
     if (none === 1) return `${text}; ${worst.name} loses all of its own.`;
     if (none) return `${text}; ${words.count(none, "category")} lose all of their own, ${worst.name} among them.`;
-    const least = Math.floor(100 * (1 - worst.lost));
+    const least = Math.floor((100 * worst.instances[1]) / worst.instances[0]);
     return `${text}; every category keeps at least ${least} % of its own, ${worst.name} lost most.`;
   }
 }

@@ -51,10 +51,11 @@ function whyOf(row) {
 }
 
 // Images with a thumbnail go first where not every image has one, and it is said.
-function seen(rows, most) {
+function seen(rows, most, holds = () => true) {
   const found = [];
   for (const row of rows) {
     if (found.length >= most) break;
+    if (!holds(row)) continue;
     if (!pictures.shown || picturesGone || pictures.files[row] || pictures.faults[row]) found.push(row);
   }
   return found;
@@ -63,7 +64,7 @@ function seen(rows, most) {
 function galleries() {
   const partial = pictures.shown && !picturesGone && Object.keys(pictures.files).length + Object.keys(pictures.faults).length < images.n;
   const among = partial ? " Only images with a thumbnail are shown here; all are in the list below." : "";
-  const state = (flag) => (most) => seen(evenly(images.n).filter((row) => cut.kept[row] === flag), most);
+  const state = (flag) => (most) => seen(evenly(images.n), most, (row) => cut.kept[row] === flag);
   if (cut.measure?.kind !== "score" || !cut.rank)
     return [
       { kind: "kept", title: "A sample of what stays", note: () => `Spread evenly over the data set.${among}`, rows: state(1) },
@@ -82,17 +83,15 @@ function* reversed(rows) {
 }
 
 function border(most) {
-  const before = [], after = [];
-  for (const row of reversed(cut.order)) if (cut.kept[row]) before.push(row);
-  for (const row of cut.order) if (!cut.kept[row]) after.push(row);
-  return [...seen(before, most / 2).reverse(), ...seen(after, most / 2)];
+  const before = seen(reversed(cut.order), most / 2, (row) => cut.kept[row]);
+  return [...before.reverse(), ...seen(cut.order, most / 2, (row) => !cut.kept[row])];
 }
 
 // All rows, every beginning of them spread over the data set.
-function evenly(n) {
+function* evenly(n) {
   const step = Math.max(1, Math.floor(n * 0.6180339887));
   const part = (a, b) => (b ? part(b, a % b) : a);
   let by = step;
   while (part(by, n) !== 1) by++;
-  return Array.from({ length: n }, (_, k) => (k * by) % n);
+  for (let k = 0, row = 0; k < n; k++, row = (row + by) % n) yield row;
 }

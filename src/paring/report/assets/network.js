@@ -37,13 +37,18 @@ function communityMembers() {
   return { of, order };
 }
 
+const LISTED = 300; // communities to choose from; any other comes with a click on its image
+
 function communityList(side, { of, order }) {
+  const option = (label, k) => h("option", { value: label }, `${k + 1}: ${words.count(of.get(label).length, "image")}`);
   const select = h("select", { id: "community", oninput: () => open(+select.value) },
-    order.map((label, k) => h("option", { value: label }, `${k + 1}: ${words.count(of.get(label).length, "image")}`)));
+    order.slice(0, LISTED).map(option));
   const body = h("div", { class: "member-list" });
   side.append(h("label", { class: "field" }, h("span", {}, "Community, the largest first"), select), body);
   const list = virtualList(body, { rowHeight: 96, label: "Members of the community", render: (row) => member(row, of.get(network.community[row])) });
   function open(label) {
+    const place = order.indexOf(label);
+    if (place >= LISTED && !select.querySelector(`[value="${label}"]`)) select.append(option(label, place));
     select.value = label;
     list.show(of.get(label));
   }
@@ -73,7 +78,7 @@ function drawNetwork(box, list) {
     title: "Communities of similar images, and which of them stay",
     note,
     height: Math.min(560, innerWidth - 30),
-    option: () => networkOption(network.drawn, Math.min(one.place.clientWidth, one.place.clientHeight - 40)),
+    option: () => networkOption(network.drawn, Math.min(one.place.clientWidth, one.place.clientHeight - 40), one.instance),
     events: {
       click: ({ data }) => data?.row !== undefined && list.open(network.community[data.row]),
     },
@@ -84,7 +89,8 @@ function drawNetwork(box, list) {
 // ECharts rounds places to whole numbers where lines are level, so they are spread out first.
 const SPREAD = 1e4;
 
-function networkOption({ rows, x, y, discs, edges }, width) {
+function networkOption({ rows, x, y, discs, edges }, width, drawn) {
+  const before = drawn?.getOption()?.series?.[0]; // where the view was moved to stays
   const kept = colours.of("kept"), dropped = colours.of("dropped"), line = colours.of("muted");
   const [, , radius, label] = discs[0];
   const n = rows.reduce((sum, row) => sum + (network.community[row] === label), 0);
@@ -116,6 +122,8 @@ function networkOption({ rows, x, y, discs, edges }, width) {
         top: 50, bottom: 18, left: 18, right: 18, // room for the dots at the edge
         preserveAspect: "contain",
         roam: true,
+        zoom: before?.zoom ?? 1,
+        center: before?.center,
         scaleLimit: { min: 0.8, max: 30 },
         categories: [{ name: "kept", itemStyle: looks[0] }, { name: "dropped", itemStyle: looks[1] }],
         data: nodes,

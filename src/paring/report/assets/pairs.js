@@ -15,7 +15,7 @@ paring.section({
       h("p", {}, rows.length === 1 ? "One image went." : `In the median a dropped image is ${words.similarity(coverage.median)} similar to a kept one, at worst ${words.similarity(coverage.min)}.${none}`),
       h("p", { class: "note" }, "Left the image that went, right the kept one most like it; the worst covered first. Similarity alone does not say that nothing is lost: look at the first of them."),
     );
-    const spread = chart(box, {
+    chart(box, {
       title: "How similar the dropped images are to a kept one",
       note: "Dropped images by their similarity to the kept image most like them.",
       height: 260,
@@ -30,7 +30,6 @@ paring.section({
     }
     fill();
     box.append(grid, more);
-    return spread;
   },
 });
 
@@ -42,7 +41,7 @@ function pairOf(row) {
 }
 
 function coverOption(values) {
-  const low = Math.min(...[values[0]]), high = values.at(-1);
+  const low = values[0], high = values.at(-1);
   const bins = 30, step = (high - low || 1e-3) / bins;
   const counts = new Array(bins).fill(0);
   for (const value of values) counts[Math.min(bins - 1, Math.floor((value - low) / step))]++;

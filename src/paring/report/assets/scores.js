@@ -18,18 +18,18 @@ paring.section({
     const title = "Distribution of the scores, and which of them stay";
     const scale = able && choice("Scale of the scores", [[true, "Logarithmic"], [false, "Linear"]], log, (value) => {
       log = value;
-      one.say(title, words_(log));
+      one.say(title, caption(log));
       one.draw();
     });
     if (scale) box.append(scale);
-    const words_ = (log) => {
+    const caption = (log) => {
       const zero = values.length - positive.length;
       const without = log && zero ? `${words.count(zero, "image")} of score 0 not drawn. ` : "";
       return `${without}${measure.hard === "high" ? "High" : "Low"} scores are kept first.${cutLine() === null ? "" : " The dashed line is the cut."}`;
     };
-    const one = chart(box, { title, note: words_(log), height: 320, option: () => histogram(log) });
+    const one = chart(box, { title, note: caption(log), height: 320, option: () => histogram(log) });
     cut.onmove(calmly(() => {
-      one.say(title, words_(log));
+      one.say(title, caption(log));
       one.draw();
     }));
   },

@@ -13,7 +13,7 @@ paring.section({
       type: "range", id: "rate", min: 0, max: positions.length - 1, step: 1, value: positions.own,
       "aria-describedby": "rate-words", oninput: () => move(+range.value),
     });
-    const said = h("output", { id: "rate-words", for: "rate" });
+    const said = h("span", { id: "rate-words" });
     const command = h("code", { id: "command" });
     const copy = h("button", { type: "button", class: "quiet", onclick: () => copyText(command, copy) }, "Copy");
     const reset = h("button", { type: "button", class: "quiet", onclick: () => home() }, "Back to this run");
@@ -45,7 +45,7 @@ paring.section({
       range.setAttribute("aria-valuetext", said.textContent);
       reset.hidden = Boolean(own);
       line.hidden = !amount || !again;
-      if (amount && again) command.textContent = commandLine(again, amount, dropped / images.n);
+      if (amount && again) command.textContent = commandLine(again, amount);
     }
     home();
   },
@@ -83,9 +83,11 @@ function storedPoints({ points }) {
   };
 }
 
-function commandLine(again, amount, rate) {
-  const output = `${cut.about.name}-${(100 * rate).toFixed(1).replace(/\.0$/, "")}`;
-  return [...again, ...amount, "-o", output].map(quoted).join(" ");
+function commandLine(again, amount) {
+  const output = `${cut.about.name}-${amount.at(-1)}`;
+  const end = again.indexOf("--"); // behind it stand no options
+  const [options, rest] = end < 0 ? [again, []] : [again.slice(0, end), again.slice(end)];
+  return [...options, ...amount, "-o", output, ...rest].map(quoted).join(" ");
 }
 
 // As a shell reads it.

@@ -8,7 +8,13 @@
     const box = h("section", { id, class: "part", "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title));
     content.append(box);
     contents.append(h("a", { href: `#${id}` }, title));
-    render(box);
+    try {
+      render(box);
+    } catch (error) {
+      // one part that fails does not take the others away
+      box.append(h("p", { class: "said" }, `This part could not be drawn (${error.message}).`));
+      console.error(error);
+    }
   }
 
   const facts = document.getElementById("facts");

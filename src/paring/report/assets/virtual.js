@@ -11,6 +11,7 @@ function virtualList(box, { rowHeight, label, render }) {
 
   function draw() {
     const whole = rows.length * rowHeight, height = Math.min(whole, LONGEST);
+    space.style.height = `${height}px`; // first, as a short list makes a low view
     const reach = Math.max(1, height - view.clientHeight);
     // a list too long to scroll pixel by pixel is scrolled by shares of it
     const scale = whole > height ? (whole - view.clientHeight) / reach : 1;
@@ -20,7 +21,7 @@ function virtualList(box, { rowHeight, label, render }) {
     const fresh = new Map();
     for (let place = first; place < last; place++) {
       const key = `${place}:${rows[place]}`;
-      const line = drawn.get(key) ?? h("li", { style: `height:${rowHeight}px` }, render(rows[place], place));
+      const line = drawn.get(key) ?? h("li", { style: `height:${rowHeight}px`, "aria-setsize": rows.length, "aria-posinset": place + 1 }, render(rows[place], place));
       line.style.transform = `translateY(${place * rowHeight + shift}px)`;
       fresh.set(key, line);
     }
@@ -29,7 +30,6 @@ function virtualList(box, { rowHeight, label, render }) {
       if (space.children[k] !== line) space.insertBefore(line, space.children[k] ?? null);
     });
     drawn = fresh;
-    space.style.height = `${height}px`;
   }
 
   view.addEventListener("scroll", calmly(draw));

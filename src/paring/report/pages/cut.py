@@ -53,8 +53,8 @@ def _worth_seeing(run: RunFolder, network: dict[str, Any] | None) -> list[Sequen
     lists: list[Sequence[int]] = []
     if network is not None:
         lists += _of_network(network)
-    elif run.scores is not None and len(run.scores) == len(run.data):
-        lists += by_rank(run.scores.ranking(), int(run.kept.sum()))
+    elif run.ranking is not None:
+        lists += by_rank(run.ranking, int(run.kept.sum()))
     for flags in (run.kept, ~run.kept):
         rows = np.flatnonzero(flags)
         lists.append(rows[spread(len(rows))].tolist() if len(rows) else [])

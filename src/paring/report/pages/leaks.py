@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from paring.dataset.snapshot import load_frames
@@ -20,6 +22,27 @@ from paring.report.words import leaks_headline, similar
 PAIRS = "leaks.csv"
 
 
+class _Set(msgspec.Struct):
+    """What ``run.json`` says of one of the two sets."""
+
+    path: str
+    image_root: str
+    fingerprint: str
+    compared: int
+
+
+class _Facts(msgspec.Struct):
+    """What ``run.json`` says of a run that looked for leaks."""
+
+    train: _Set
+    test: _Set
+    threshold: float
+    test_images_that_leak: int
+    metric: str | None = None
+    window: str | None = None
+    size: int | None = None
+
+
 def leaks_page(path: Path, wishes: Wishes) -> Subject | None:
     """The page of a run of ``paring images leaks``; None where the folder has no pairs.
 
@@ -29,21 +52,19 @@ def leaks_page(path: Path, wishes: Wishes) -> Subject | None:
         return None
     if wishes.images is not None:
         raise InputError(f"{path}: is about two sets of images, so one --images does not say where")
-    facts = read_facts(path)
-    sets = [
-        load_frames(before(path) / side, image_root=path / facts[side]["image_root"])
-        for side in ("train", "test")
-    ]
-    train, test = sets
+    facts = _facts(path)
+    train, test = (
+        load_frames(before(path) / side, image_root=path / about.image_root)
+        for side, about in (("train", facts.train), ("test", facts.test))
+    )
     data = joined(train, test)
-    key = "".join(facts[side]["fingerprint"] for side in ("train", "test"))
+    key = facts.train.fingerprint + facts.test.fingerprint
     names = Names.of(data.images, key, hide=wishes.hash_names)
     pairs = _pairs(path / PAIRS, train, test)
-    n_train, n_test = (int(facts[side]["compared"]) for side in ("train", "test"))
     return Subject(
         title="Leaks" if names.hidden else f"{path.resolve().name} · paring",
         headline=leaks_headline(
-            facts["test_images_that_leak"], n_train, n_test, facts["threshold"]
+            facts.test_images_that_leak, facts.train.compared, facts.test.compared, facts.threshold
         ),
         data=data,
         names=names,
@@ -52,7 +73,7 @@ def leaks_page(path: Path, wishes: Wishes) -> Subject | None:
             "leaks": {
                 "name": "",
                 "pairs": pairs,
-                "threshold": facts["threshold"],
+                "threshold": facts.threshold,
                 "parameters": _parameters(facts, names),
             },
         },
@@ -60,22 +81,38 @@ def leaks_page(path: Path, wishes: Wishes) -> Subject | None:
     )
 
 
-def _parameters(facts: dict[str, Any], names: Names) -> dict[str, Any]:
-    shown = {key: facts.get(key) for key in ("metric", "window", "size", "threshold")}
+def _facts(path: Path) -> _Facts:
+    """What ``run.json`` says; `InputError` where that cannot be."""
+    try:
+        facts = msgspec.convert(read_facts(path), _Facts)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path / 'run.json'}: is not what a run wrote ({error})") from error
+    if not math.isfinite(facts.threshold):
+        raise InputError(f"{path / 'run.json'}: has a threshold that is no number")
+    return facts
+
+
+def _parameters(facts: _Facts, names: Names) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        key: getattr(facts, key) for key in ("metric", "window", "size", "threshold")
+    }
     if not names.hidden:
-        shown |= {"training set": facts["train"]["path"], "test set": facts["test"]["path"]}
+        shown |= {"training set": facts.train.path, "test set": facts.test.path}
     return shown
 
 
 def _pairs(path: Path, train: Dataset, test: Dataset) -> list[list[Any]]:
     """Cluster, similarity, and the rows of both images, of each pair."""
     try:
-        frame = pl.read_csv(path).select("cluster", "similarity", "train_id", "test_id")
+        frame = pl.read_csv(path).select(
+            pl.col("cluster", "train_id", "test_id").cast(pl.Int64),
+            pl.col("similarity").cast(pl.Float64),
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: is not what a run wrote of its pairs ({error})") from error
     rows = []
     for data, side, first in ((train, "train_id", 0), (test, "test_id", len(train))):
-        ids = frame[side].cast(pl.Int64)
+        ids = frame[side]
         if not ids.is_in(data.images["image_id"].implode()).all():
             raise InputError(f"{path}: names an image that is not in the run")
         rows.append((rows_of_ids(data.images["image_id"], ids) + first).tolist())

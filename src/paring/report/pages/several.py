@@ -10,7 +10,7 @@ from paring.errors import InputError
 from paring.report.choosing import where_they_disagree
 from paring.report.folder import RunFolder, about_data, read_facts
 from paring.report.hiding import Names
-from paring.report.sections.cut import cut_section, images_section
+from paring.report.sections.cut import cut_facts, images_section
 from paring.report.subject import Subject, Wishes
 from paring.report.words import count
 
@@ -33,8 +33,7 @@ def several_page(runs: Sequence[Path], wishes: Wishes) -> Subject:
     sections: dict[str, Any] = {
         "images": images_section(first.data, names),
         "cuts": [
-            cut_section(run, names) | {"name": name}
-            for run, name in zip(opened, called, strict=True)
+            cut_facts(run, names) | {"name": name} for run, name in zip(opened, called, strict=True)
         ],
     }
     return Subject(

@@ -58,9 +58,21 @@ def images_section(data: Dataset, names: Names) -> dict[str, Any]:
     }
 
 
+def cut_facts(run: RunFolder, names: Names) -> dict[str, Any]:
+    """What a run kept, and how it was told to."""
+    return {
+        "name": "this run" if names.hidden else run.path.resolve().name,
+        "method": _method(run, names),
+        "how": _HOW.get(run.subset.method, _method(run, names)),
+        "rate": float((~run.kept).mean()),
+        "seed": run.subset.seed,
+        "kept": bits(run.kept),
+        "parameters": _parameters(run, names),
+    }
+
+
 def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
     """What a run kept and why, and the slider that it can have."""
-    method = run.subset.method
     known = set(run.data.images["image_id"])
     reasons = {row: text for row, text in run.subset.reasons.items() if row in known}
     rows = run.rows_of(pl.Series(list(reasons), dtype=pl.Int64)).tolist() if reasons else []
@@ -71,17 +83,11 @@ def cut_section(run: RunFolder, names: Names) -> dict[str, Any]:
         if text != plain.get(row) and (words := names.reason(text))
     }
     return {
-        "name": "this run" if names.hidden else run.path.resolve().name,
-        "method": method,
-        "how": _HOW.get(method, method),
-        "rate": float((~run.kept).mean()),
-        "seed": run.subset.seed,
-        "kept": bits(run.kept),
+        **cut_facts(run, names),
         "measure": _measure(run),
         "reasons": said,
         "slider": _slider(run),
         "again": None if names.hidden else _again(run),
-        "parameters": _parameters(run, names),
     }
 
 
@@ -121,8 +127,15 @@ def _again(run: RunFolder) -> list[str] | None:
     return again
 
 
+def _method(run: RunFolder, names: Names) -> str:
+    """The name of the method; with hidden names only one of ours."""
+    known = run.subset.method in _HOW or not names.hidden
+    return run.subset.method if known else "by a method of its own"
+
+
 def _parameters(run: RunFolder, names: Names) -> dict[str, Any]:
-    about: dict[str, Any] = {"method": run.subset.method, **run.subset.parameters}
+    about: dict[str, Any] = {"method": _method(run, names)}
+    about |= names.parameters(run.subset.parameters)
     if run.subset.seed is not None:
         about["seed"] = run.subset.seed
     about["paring"] = run.subset.version
@@ -153,7 +166,7 @@ def _measure(run: RunFolder) -> dict[str, Any] | None:
         "short": "score",
         "hard": run.scores.hard,
         "values": frame["score"].cast(pl.Float64).to_list(),
-        "ranked": run.subset.method.startswith("top by"),
+        "ranked": run.ranking is not None,
         "unscored": run.subset.parameters.get("unscored", "last"),
     }
     if "strongest_instance" in frame.columns:
@@ -175,9 +188,7 @@ def _categories_of(data: Dataset, instances: pl.Series) -> list[int | None]:
 
 def _slider(run: RunFolder) -> dict[str, Any] | None:
     """How the cut can be moved: along the ranking, between stored points, or not at all."""
-    if run.scores is not None and run.subset.method.startswith("top by"):
-        if len(run.scores) != len(run.data):
-            return None
+    if run.ranking is not None:
         floors: dict[str, Any] = {
             name: run.subset.parameters[name]
             for name in ("min_per_category", "min_per_size", "floor_unit")
@@ -200,7 +211,7 @@ def _points_of_ranking(run: RunFolder, floors: dict[str, Any]) -> dict[str, Any]
         try:
             subset = keep_top(run.scores, rate=rate, unscored=unscored, data=run.data, **floors)
         except InputError:  # more images would go than the floors allow
-            break
+            continue
         points.append(_point(_flags(run, pl.Series(subset.kept)), amount=["--rate", f"{rate:g}"]))
     return {"kind": "points", "by": "rate", "points": _in_order(points)}
 
