@@ -80,6 +80,33 @@ def keep_top(
     >>> len(subset.kept), len(subset.dropped)
     (20, 20)
     """
+    chosen, order = top_rows(scores, rate=rate, count=count, unscored=unscored)
+    parameters = {"scores": scores.method, **scores.parameters, "unscored": unscored}
+    return _finish(
+        scores.frame["image_id"].to_list(),
+        chosen,
+        order,
+        method=f"top by {scores.method}",
+        dataset=scores.dataset,
+        parameters=parameters,
+        floors=_floors(data, scores.dataset, min_per_category, min_per_size, floor_unit),
+    )
+
+
+def top_rows(
+    scores: Scores,
+    *,
+    rate: float | None = None,
+    count: int | None = None,
+    unscored: Literal["last", "drop"] = "last",
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which rows `keep_top` chooses (N,) before any floor, and all rows from the best on (N,).
+
+    >>> import polars as pl
+    >>> scores = Scores(pl.DataFrame({"image_id": [4, 5], "score": [0, 1]}), "mine", "")
+    >>> [part.tolist() for part in top_rows(scores, count=1)]
+    [[False, True], [1, 0]]
+    """
     order = scores.ranking()
     n_kept = kept_count(len(scores), rate=rate, count=count)
     if unscored not in ("last", "drop"):
@@ -92,16 +119,7 @@ def keep_top(
             raise InputError("no image has a score above 0, so none would be kept")
     chosen = np.zeros(len(scores), dtype=bool)
     chosen[order[:n_kept]] = True
-    parameters = {"scores": scores.method, **scores.parameters, "unscored": unscored}
-    return _finish(
-        scores.frame["image_id"].to_list(),
-        chosen,
-        order,
-        method=f"top by {scores.method}",
-        dataset=scores.dataset,
-        parameters=parameters,
-        floors=_floors(data, scores.dataset, min_per_category, min_per_size, floor_unit),
-    )
+    return chosen, order
 
 
 def keep_random(

@@ -202,7 +202,7 @@ def test_scores_are_told_image_by_image(paring_here: Paring, scenes: Path, metho
     assert measure["counted"] == frame["instances"].to_list()
 
 
-def test_scores_in_another_order_find_their_images_and_are_no_ranking_of_them(
+def test_scores_in_another_order_find_their_images_but_rank_none(
     paring_here: Paring, scenes: Path
 ) -> None:
     run = made(paring_here, "shape", "scenes.json", "--rate", 0.4)

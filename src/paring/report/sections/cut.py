@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from paring.dataset.summary import SIZES, counted_instances
 from paring.dataset.table import Dataset, rows_of_ids
 from paring.errors import InputError
+from paring.images.floors import Floors
 from paring.images.network.result import METHOD
-from paring.images.selection import keep_top
+from paring.images.selection import top_rows
 from paring.report.command import FLOORS, without
 from paring.report.folder import RunFolder
 from paring.report.hiding import Names
@@ -189,30 +190,34 @@ def _categories_of(data: Dataset, instances: pl.Series) -> list[int | None]:
 def _slider(run: RunFolder) -> dict[str, Any] | None:
     """How the cut can be moved: along the ranking, between stored points, or not at all."""
     if run.ranking is not None:
-        floors: dict[str, Any] = {
-            name: run.subset.parameters[name]
-            for name in ("min_per_category", "min_per_size", "floor_unit")
-            if name in run.subset.parameters
-        }
-        return _points_of_ranking(run, floors) if floors else {"kind": "ranking"}
+        asked = run.subset.parameters
+        if not (asked.get("min_per_category") or asked.get("min_per_size")):
+            return {"kind": "ranking"}
+        return _points_of_ranking(run, asked)
     curve = run.path / "curve.parquet"
     if run.subset.method == METHOD and curve.is_file():
         return _points_of_curve(run, curve)
     return None
 
 
-def _points_of_ranking(run: RunFolder, floors: dict[str, Any]) -> dict[str, Any]:
-    """Every twentieth of the rate that the floors allow, and the run's own cut."""
+def _points_of_ranking(run: RunFolder, asked: dict[str, Any]) -> dict[str, Any]:
+    """Every twentieth of the rate that the floors allow, as `keep_top` cuts, and the run's own."""
     assert run.scores is not None
     points = [_point(run.kept, own=True)]
-    unscored = run.subset.parameters.get("unscored", "last")
+    floors = Floors.of(
+        run.data,
+        per_category=asked.get("min_per_category", 0),
+        per_size=asked.get("min_per_size", 0),
+        unit=asked.get("floor_unit", "instances"),
+    )
     for step in range(_STEPS):
         rate = step / _STEPS
+        chosen, order = top_rows(run.scores, rate=rate, unscored=asked.get("unscored", "last"))
         try:
-            subset = keep_top(run.scores, rate=rate, unscored=unscored, data=run.data, **floors)
+            held, _ = floors.enforce(chosen, order)
         except InputError:  # more images would go than the floors allow
             continue
-        points.append(_point(_flags(run, pl.Series(subset.kept)), amount=["--rate", f"{rate:g}"]))
+        points.append(_point(held, amount=["--rate", f"{rate:g}"]))
     return {"kind": "points", "by": "rate", "points": _in_order(points)}
 
 
