@@ -21,18 +21,24 @@ function chart(box, { title, note, height = 300, option, events = {} }) {
   function draw() {
     drawn ??= echarts.init(place, null, { renderer: "canvas" });
     const said = `${head.textContent}. ${caption.textContent}`; // in place of ECharts' own guess
-    drawn.setOption({ ...dress(option()), aria: { enabled: true, label: { description: said } } }, { notMerge: true });
+    drawn.setOption(
+      { ...dress(option()), aria: { enabled: true, label: { description: said } } },
+      { notMerge: true },
+    );
   }
   function start() {
     draw();
     for (const [event, action] of Object.entries(events)) drawn.on(event, action);
     new ResizeObserver(() => drawn.resize()).observe(place);
   }
-  const seen = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    seen.disconnect();
-    start();
-  }, { rootMargin: "400px" });
+  const seen = new IntersectionObserver(
+    (entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      seen.disconnect();
+      start();
+    },
+    { rootMargin: "400px" },
+  );
   seen.observe(place);
   paring.themed.push(() => drawn && draw());
   return {
@@ -53,7 +59,9 @@ function chart(box, { title, note, height = 300, option, events = {} }) {
 
 // The colours and habits that all charts share.
 function dress(option) {
-  const ink = colours.of("ink"), muted = colours.of("muted"), line = colours.of("line");
+  const ink = colours.of("ink"),
+    muted = colours.of("muted"),
+    line = colours.of("line");
   const axis = (one) => ({
     nameLocation: "middle",
     nameTextStyle: { color: muted, fontSize: 12 },
@@ -73,7 +81,13 @@ function dress(option) {
     ...option,
     xAxis: axes(option.xAxis),
     yAxis: axes(option.yAxis),
-    legend: option.legend && { top: 0, left: 0, textStyle: { color: ink }, icon: "roundRect", ...option.legend },
+    legend: option.legend && {
+      top: 0,
+      left: 0,
+      textStyle: { color: ink },
+      icon: "roundRect",
+      ...option.legend,
+    },
     tooltip: {
       confine: true,
       backgroundColor: colours.of("card"),
@@ -86,5 +100,10 @@ function dress(option) {
 
 // Lines of text for a tooltip; the first is its head. ECharts takes elements, so nothing is markup.
 function hint(head, ...lines) {
-  return h("div", { class: "hint" }, h("strong", {}, head), lines.map((line) => h("div", {}, line)));
+  return h(
+    "div",
+    { class: "hint" },
+    h("strong", {}, head),
+    lines.map((line) => h("div", {}, line)),
+  );
 }

@@ -109,7 +109,11 @@ function calmly(work) {
 // A row of buttons of which one is pressed.
 function choice(label, options, chosen, change) {
   const buttons = options.map(([value, text]) =>
-    h("button", { type: "button", "aria-pressed": String(value === chosen), onclick: () => set(value) }, text),
+    h(
+      "button",
+      { type: "button", "aria-pressed": String(value === chosen), onclick: () => set(value) },
+      text,
+    ),
   );
   function set(value) {
     options.forEach(([other], k) => buttons[k].setAttribute("aria-pressed", String(other === value)));

@@ -19,7 +19,8 @@ if (images) {
 
 // Images and instances of each group among the images that stay.
 function countGroups(kept) {
-  const first = images.categories.length, groups = first + images.sizes.length;
+  const first = images.categories.length,
+    groups = first + images.sizes.length;
   const counts = { images: new Int32Array(groups), instances: new Int32Array(groups) };
   const last = new Int32Array(groups).fill(-1);
   for (let row = 0; row < images.n; row++) {
@@ -80,7 +81,8 @@ class Cut {
     const places = [...images.order, ...images.sizes.map((_, k) => first + k)];
     return places
       .map((group) => {
-        const before = images.total.instances[group], after = this.after.instances[group];
+        const before = images.total.instances[group],
+          after = this.after.instances[group];
         return {
           name: images.groups[group],
           kind: group < first ? "category" : "size",
@@ -94,7 +96,8 @@ class Cut {
   }
 
   headline() {
-    const n = images.n, gone = n - this.count;
+    const n = images.n,
+      gone = n - this.count;
     let text = `${words.count(n, "image")}, ${words.whole.format(gone)} removed`;
     const losses = this.losses().filter((loss) => loss.kind === "category" && loss.instances[0]);
     const [worst] = losses;
@@ -107,7 +110,8 @@ class Cut {
     if (!worst.lost) return `${text}; no category lost any.`;
     const none = losses.filter((loss) => loss.lost === 1).length;
     if (none === 1) return `${text}; ${worst.name} loses all of its own.`;
-    if (none) return `${text}; ${words.count(none, "category")} lose all of their own, ${worst.name} among them.`;
+    if (none)
+      return `${text}; ${words.count(none, "category")} lose all of their own, ${worst.name} among them.`;
     const least = Math.floor((100 * worst.instances[1]) / worst.instances[0]);
     return `${text}; every category keeps at least ${least} % of its own, ${worst.name} lost most.`;
   }
@@ -127,9 +131,11 @@ const cut = cuts.length === 1 ? cuts[0] : null;
 
 // Why an image has its place, in words.
 function reasons(row) {
-  const lines = [], { measure, about } = cut;
+  const lines = [],
+    { measure, about } = cut;
   const value = measure?.values[row];
-  if (cut.rank) lines.push(`Rank ${words.whole.format(cut.rank[row] + 1)} of ${words.whole.format(images.n)}.`);
+  if (cut.rank)
+    lines.push(`Rank ${words.whole.format(cut.rank[row] + 1)} of ${words.whole.format(images.n)}.`);
   if (measure?.kind === "score") {
     let line = `${measure.name}: ${words.score(value)}`;
     if (measure.counted) line += ` from ${words.count(measure.counted[row] ?? 0, "instance")} that count`;
@@ -162,9 +168,13 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWit
 let communitySizes = null;
 
 function standsFor(row) {
-  const network = paring.data.network, label = network?.community[row];
+  const network = paring.data.network,
+    label = network?.community[row];
   if (label === undefined || label < 0) return "Stays.";
-  communitySizes ??= network.community.reduce((sizes, other) => sizes.set(other, (sizes.get(other) ?? 0) + 1), new Map());
+  communitySizes ??= network.community.reduce(
+    (sizes, other) => sizes.set(other, (sizes.get(other) ?? 0) + 1),
+    new Map(),
+  );
   const size = communitySizes.get(label);
   if (size === 1) return "No other image is as similar as the threshold asks for.";
   return `Stands for a community of ${words.count(size, "image")}; ${words.count(network.degree_within[row], "neighbour")} in it.`;

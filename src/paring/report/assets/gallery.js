@@ -11,16 +11,34 @@ paring.section({
     const groups = galleries();
     const places = groups.map((group) => {
       const cards = h("div", { class: "cards" });
-      const more = h("button", { type: "button", class: "quiet", onclick: () => ((group.shown += 2 * CARDS), draw(group, cards, more)) }, "Show more");
+      const more = h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          onclick: () => ((group.shown += 2 * CARDS), draw(group, cards, more)),
+        },
+        "Show more",
+      );
       group.shown = CARDS;
       const note = h("p", { class: "note" });
-      box.append(h("section", { class: "gallery", "data-kind": group.kind }, h("h3", {}, group.title), note, cards, more));
+      box.append(
+        h(
+          "section",
+          { class: "gallery", "data-kind": group.kind },
+          h("h3", {}, group.title),
+          note,
+          cards,
+          more,
+        ),
+      );
       return [group, cards, more, note];
     });
-    const drawAll = () => places.forEach(([group, cards, more, note]) => {
-      note.textContent = group.note();
-      draw(group, cards, more);
-    });
+    const drawAll = () =>
+      places.forEach(([group, cards, more, note]) => {
+        note.textContent = group.note();
+        draw(group, cards, more);
+      });
     drawAll();
     cut.onmove(calmly(drawAll));
   },
@@ -38,13 +56,15 @@ function lineOf(row) {
     const rank = cut.rank ? `rank ${words.whole.format(cut.rank[row] + 1)} · ` : "";
     return `${rank}score ${words.score(cut.measure.values[row])}`;
   }
-  if (cut.measure?.kind === "similarity") return cut.own[row] ? "" : `similarity ${words.similarity(cut.measure.values[row])}`;
+  if (cut.measure?.kind === "similarity")
+    return cut.own[row] ? "" : `similarity ${words.similarity(cut.measure.values[row])}`;
   return images.category.length ? words.count(images.instances[row], "instance") : "";
 }
 
 // What a score comes from, in as few words as a card has room for.
 function whyOf(row) {
-  const { measure } = cut, best = measure?.strongest?.[row];
+  const { measure } = cut,
+    best = measure?.strongest?.[row];
   if (best === null || best === undefined) return measure?.strongest ? "no instance counts" : "";
   const share = Math.round((100 * measure.strongest_score[row]) / measure.values[row]);
   return `${words.count(measure.counted[row], "instance")}; one ${images.categories[best]} gives ${share} %`;
@@ -62,19 +82,48 @@ function seen(rows, most, holds = () => true) {
 }
 
 function galleries() {
-  const partial = pictures.shown && !picturesGone && Object.keys(pictures.files).length + Object.keys(pictures.faults).length < images.n;
+  const partial =
+    pictures.shown &&
+    !picturesGone &&
+    Object.keys(pictures.files).length + Object.keys(pictures.faults).length < images.n;
   const among = partial ? " Only images with a thumbnail are shown here; all are in the list below." : "";
   const state = (flag) => (most) => seen(evenly(images.n), most, (row) => cut.kept[row] === flag);
   if (cut.measure?.kind !== "score" || !cut.rank)
     return [
-      { kind: "kept", title: "A sample of what stays", note: () => `Spread evenly over the data set.${among}`, rows: state(1) },
-      { kind: "dropped", title: "A sample of what goes", note: () => `Spread evenly over the data set.${among}`, rows: state(0) },
+      {
+        kind: "kept",
+        title: "A sample of what stays",
+        note: () => `Spread evenly over the data set.${among}`,
+        rows: state(1),
+      },
+      {
+        kind: "dropped",
+        title: "A sample of what goes",
+        note: () => `Spread evenly over the data set.${among}`,
+        rows: state(0),
+      },
     ];
-  const best = cut.measure.hard === "high" ? "Highest" : "Lowest", worst = cut.measure.hard === "high" ? "Lowest" : "Highest";
+  const best = cut.measure.hard === "high" ? "Highest" : "Lowest",
+    worst = cut.measure.hard === "high" ? "Lowest" : "Highest";
   return [
-    { kind: "first", title: `${best} scores`, note: () => `The images that are kept first.${among}`, rows: (most) => seen(cut.order, most) },
-    { kind: "border", title: "On the border", note: () => `The last images kept and the first dropped, in the order of their rank.${among}`, rows: (most) => border(most) },
-    { kind: "last", title: `${worst} scores`, note: () => `The images that are dropped first.${among}`, rows: (most) => seen(reversed(cut.order), most) },
+    {
+      kind: "first",
+      title: `${best} scores`,
+      note: () => `The images that are kept first.${among}`,
+      rows: (most) => seen(cut.order, most),
+    },
+    {
+      kind: "border",
+      title: "On the border",
+      note: () => `The last images kept and the first dropped, in the order of their rank.${among}`,
+      rows: (most) => border(most),
+    },
+    {
+      kind: "last",
+      title: `${worst} scores`,
+      note: () => `The images that are dropped first.${among}`,
+      rows: (most) => seen(reversed(cut.order), most),
+    },
   ];
 }
 

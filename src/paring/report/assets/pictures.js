@@ -11,7 +11,11 @@ function picture(row, { lazy = true } = {}) {
   const outlined = outlinesOf(row);
   if (!file && outlined) {
     const [width, height] = pictures.outlines[row].size;
-    return h("span", { class: "picture blank", style: `--ratio:${width / height}`, title: faultOf(row) }, outlined);
+    return h(
+      "span",
+      { class: "picture blank", style: `--ratio:${width / height}`, title: faultOf(row) },
+      outlined,
+    );
   }
   if (!file) return h("span", { class: "picture none" }, h("span", {}, faultOf(row)));
   const [name, width, height] = file;
@@ -34,7 +38,8 @@ function faultOf(row) {
 }
 
 // not one picture could be drawn, so they are elsewhere
-const picturesGone = pictures.shown && !Object.keys(pictures.files).length && Object.keys(pictures.faults).length > 0;
+const picturesGone =
+  pictures.shown && !Object.keys(pictures.files).length && Object.keys(pictures.faults).length > 0;
 
 function outlinesOf(row) {
   const drawn = pictures.outlines?.[row];
@@ -44,7 +49,12 @@ function outlinesOf(row) {
   const paths = drawn.shapes.map(([category, crowd, path]) =>
     svg("path", { d: path, stroke: colour(category), class: crowd ? "crowd" : null }),
   );
-  const view = { class: "outlines", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" };
+  const view = {
+    class: "outlines",
+    viewBox: `0 0 ${width} ${height}`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  };
   return svg("svg", view, ...paths);
 }
 
@@ -64,12 +74,20 @@ function categoriesOf(row) {
 }
 
 const categoryWords = (row) =>
-  categoriesOf(row).map(([category, count]) => `${images.categories[category]}${count > 1 ? ` × ${count}` : ""}`).join(", ");
+  categoriesOf(row)
+    .map(([category, count]) => `${images.categories[category]}${count > 1 ? ` × ${count}` : ""}`)
+    .join(", ");
 
 function legendOf(row, drawn) {
   const colour = colouring(row);
   return categoriesOf(row).map(([category, count]) =>
-    h("li", {}, drawn ? h("span", { class: "swatch", style: `background:${colour(category)}` }) : null, h("bdi", {}, images.categories[category]), count > 1 ? ` × ${count}` : ""),
+    h(
+      "li",
+      {},
+      drawn ? h("span", { class: "swatch", style: `background:${colour(category)}` }) : null,
+      h("bdi", {}, images.categories[category]),
+      count > 1 ? ` × ${count}` : "",
+    ),
   );
 }
 
@@ -83,7 +101,13 @@ function card(row, list, { flag = cut?.kept[row], line = "", why = "" } = {}) {
     "button",
     { type: "button", class: "card", onclick: () => viewer.open(row, list), "data-row": row },
     picture(row),
-    h("span", { class: "card-words" }, flag === undefined ? null : badge(flag), named(images.names[row]), ...[line, why].filter(Boolean).map((text) => h("span", { class: "line" }, text))),
+    h(
+      "span",
+      { class: "card-words" },
+      flag === undefined ? null : badge(flag),
+      named(images.names[row]),
+      ...[line, why].filter(Boolean).map((text) => h("span", { class: "line" }, text)),
+    ),
   );
 }
 
@@ -109,13 +133,30 @@ const viewer = {
   },
 
   draw() {
-    const row = viewer.list[viewer.place], at = viewer.place, n = viewer.list.length;
+    const row = viewer.list[viewer.place],
+      at = viewer.place,
+      n = viewer.list.length;
     const drawn = pictures.outlines?.[row];
-    const move = (by, text, off) => h("button", { type: "button", class: "quiet", disabled: off, "data-move": by, onclick: () => viewer.step(by) }, text);
+    const move = (by, text, off) =>
+      h(
+        "button",
+        { type: "button", class: "quiet", disabled: off, "data-move": by, onclick: () => viewer.step(by) },
+        text,
+      );
     const size = images.width[row] ? `${images.width[row]} × ${images.height[row]} pixels` : "";
-    const about = cuts.length > 1 ? cuts.map((one) => h("p", {}, badge(one.kept[row]), ` by ${one.about.name}`)) : [];
+    const about =
+      cuts.length > 1 ? cuts.map((one) => h("p", {}, badge(one.kept[row]), ` by ${one.about.name}`)) : [];
     const toggle = drawn?.shapes.length
-      ? h("label", { class: "tick" }, h("input", { type: "checkbox", checked: showOutlines.on, onchange: (event) => outlinesOn(event.target.checked) }), "outlines of the masks")
+      ? h(
+          "label",
+          { class: "tick" },
+          h("input", {
+            type: "checkbox",
+            checked: showOutlines.on,
+            onchange: (event) => outlinesOn(event.target.checked),
+          }),
+          "outlines of the masks",
+        )
       : null;
     const focused = document.activeElement?.dataset.move;
     viewer.box.replaceChildren(
@@ -125,17 +166,37 @@ const viewer = {
         h("h2", { id: "viewer-title" }, named(images.names[row])),
         h("form", { method: "dialog" }, h("button", { class: "quiet" }, "Close")),
       ),
-      h("div", { class: "viewer-body" },
+      h(
+        "div",
+        { class: "viewer-body" },
         h("div", { class: "viewer-picture" }, picture(row, { lazy: false })),
-        h("div", { class: "viewer-words" },
+        h(
+          "div",
+          { class: "viewer-words" },
           cut ? h("p", {}, badge(cut.kept[row]), cut.moved ? " at the rate of the slider" : "") : about,
           cut ? reasons(row).map((line) => h("p", {}, line)) : null,
           pictures.shown && !pictures.files[row] ? h("p", {}, sentence(faultOf(row))) : null,
-          h("p", {}, [images.category.length ? words.count(images.instances[row], "instance") : "", size].filter(Boolean).join(" · ")),
+          h(
+            "p",
+            {},
+            [images.category.length ? words.count(images.instances[row], "instance") : "", size]
+              .filter(Boolean)
+              .join(" · "),
+          ),
           images.instances[row] ? h("ul", { class: "legend" }, legendOf(row, Boolean(drawn))) : null,
-          drawn?.left_out ? h("p", { class: "quiet-words" }, `${words.count(drawn.left_out, "outline")} more not drawn.`) : null,
+          drawn?.left_out
+            ? h("p", { class: "quiet-words" }, `${words.count(drawn.left_out, "outline")} more not drawn.`)
+            : null,
           toggle,
-          n > 1 ? h("p", { class: "viewer-moves" }, move(-1, "← Before", at === 0), ` ${at + 1} of ${words.whole.format(n)} `, move(1, "Next →", at === n - 1)) : null,
+          n > 1
+            ? h(
+                "p",
+                { class: "viewer-moves" },
+                move(-1, "← Before", at === 0),
+                ` ${at + 1} of ${words.whole.format(n)} `,
+                move(1, "Next →", at === n - 1),
+              )
+            : null,
         ),
       ),
     );

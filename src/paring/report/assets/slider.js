@@ -10,14 +10,30 @@ paring.section({
     const { slider, again } = cut.about;
     const positions = slider.kind === "ranking" ? alongRanking() : storedPoints(slider);
     const range = h("input", {
-      type: "range", id: "rate", min: 0, max: positions.length - 1, step: 1, value: positions.own,
-      "aria-describedby": "rate-words", oninput: () => move(+range.value),
+      type: "range",
+      id: "rate",
+      min: 0,
+      max: positions.length - 1,
+      step: 1,
+      value: positions.own,
+      "aria-describedby": "rate-words",
+      oninput: () => move(+range.value),
     });
     const said = h("span", { id: "rate-words" });
     const command = h("code", { id: "command" });
-    const copy = h("button", { type: "button", class: "quiet", onclick: () => copyText(command, copy) }, "Copy");
+    const copy = h(
+      "button",
+      { type: "button", class: "quiet", onclick: () => copyText(command, copy) },
+      "Copy",
+    );
     const reset = h("button", { type: "button", class: "quiet", onclick: () => home() }, "Back to this run");
-    const label = h("label", { for: "rate" }, slider.kind === "ranking" ? "Pruning rate (share of the images removed)" : "Pruning rate (share of the images removed), from one stored cut to the next");
+    const label = h(
+      "label",
+      { for: "rate" },
+      slider.kind === "ranking"
+        ? "Pruning rate (share of the images removed)"
+        : "Pruning rate (share of the images removed), from one stored cut to the next",
+    );
     const line = h("p", { class: "command" }, command, copy);
     box.append(
       h("div", { class: "slider" }, label, range, h("p", { class: "slider-words" }, said, reset), line),
@@ -40,7 +56,8 @@ paring.section({
     const own = cut.own.reduce((sum, flag) => sum + flag, 0);
     function tell({ dropped, amount, threshold, own }) {
       const share = words.share(dropped / images.n);
-      const at = threshold === undefined || threshold === null ? "" : ` · threshold ${words.threshold(threshold)}`;
+      const at =
+        threshold === undefined || threshold === null ? "" : ` · threshold ${words.threshold(threshold)}`;
       said.textContent = `${share}: ${words.whole.format(dropped)} of ${words.count(images.n, "image")} go, ${words.whole.format(images.n - dropped)} stay${at}${own ? " (this run)" : ""}`;
       range.setAttribute("aria-valuetext", said.textContent);
       reset.hidden = Boolean(own);
@@ -53,13 +70,15 @@ paring.section({
 
 function note(slider) {
   if (slider.kind === "ranking") return "Exact: these are the images that a run at that rate keeps.";
-  if (slider.by === "rate") return "The run has floors, so the slider goes from one computed cut to the next.";
+  if (slider.by === "rate")
+    return "The run has floors, so the slider goes from one computed cut to the next.";
   return "The slider goes from one stored point of the rate-threshold curve to the next. Each is the paper's rule at a threshold, with no images brought back; the network, the pairs and the similarities below stay those of this run.";
 }
 
 // Every thousandth of the rate; floor(rate N) images go, in whole numbers.
 function alongRanking() {
-  const n = images.n, gone = n - cut.own.reduce((sum, flag) => sum + flag, 0);
+  const n = images.n,
+    gone = n - cut.own.reduce((sum, flag) => sum + flag, 0);
   return {
     length: 1000,
     own: Math.min(999, Math.ceil((1000 * gone) / n)),
@@ -67,7 +86,11 @@ function alongRanking() {
       const kept = n - Math.floor((step * n) / 1000);
       if (n - kept === gone) return { kept: () => cut.own, dropped: gone, own: true };
       const limit = cut.measure.unscored === "drop" ? cut.positive() : n;
-      return { kept: () => cut.top(kept), dropped: n - Math.min(kept, limit), amount: ["--rate", String(step / 1000)] };
+      return {
+        kept: () => cut.top(kept),
+        dropped: n - Math.min(kept, limit),
+        amount: ["--rate", String(step / 1000)],
+      };
     },
   };
 }

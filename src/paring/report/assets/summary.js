@@ -17,16 +17,28 @@ paring.section({
     const more = h("button", { type: "button", class: "quiet", onclick: () => ((all = !all), write()) });
     let all = false;
     const columns = ["", "images", "kept", "instances", "kept", "lost"];
-    const head = columns.map((name, k) => h("th", { scope: "col", class: k ? "number" : null }, name || "category or size"));
-    const note = h("p", { class: "note" }, "Share of the instances lost, the worst first; sizes by COCO's borders of 32² and 96² pixels.");
-    box.append(note, h("div", { class: "wide" }, h("table", { class: "losses" }, h("thead", {}, h("tr", {}, head)), body)), more);
+    const head = columns.map((name, k) =>
+      h("th", { scope: "col", class: k ? "number" : null }, name || "category or size"),
+    );
+    const note = h(
+      "p",
+      { class: "note" },
+      "Share of the instances lost, the worst first; sizes by COCO's borders of 32² and 96² pixels.",
+    );
+    box.append(
+      note,
+      h("div", { class: "wide" }, h("table", { class: "losses" }, h("thead", {}, h("tr", {}, head)), body)),
+      more,
+    );
     const shown = 12;
     function write() {
       const losses = cut.losses().filter((loss) => loss.instances[0]);
       const categories = losses.filter((loss) => loss.kind === "category");
       const sizes = losses.filter((loss) => loss.kind === "size");
       const lines = [...(all ? categories : categories.slice(0, shown)), ...sizes];
-      body.replaceChildren(...lines.map((loss, k) => lossLine(loss, loss.kind === "size" && lines[k - 1]?.kind !== "size")));
+      body.replaceChildren(
+        ...lines.map((loss, k) => lossLine(loss, loss.kind === "size" && lines[k - 1]?.kind !== "size")),
+      );
       more.hidden = categories.length <= shown;
       more.textContent = all ? "Show the worst alone" : `Show all ${categories.length} categories`;
     }

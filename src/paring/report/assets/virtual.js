@@ -7,21 +7,30 @@ function virtualList(box, { rowHeight, label, render }) {
   const space = h("ul", { class: "rows" });
   const view = h("div", { class: "virtual", tabindex: "0", role: "region", "aria-label": label }, space);
   box.append(view);
-  let rows = [], drawn = new Map();
+  let rows = [],
+    drawn = new Map();
 
   function draw() {
-    const whole = rows.length * rowHeight, height = Math.min(whole, LONGEST);
+    const whole = rows.length * rowHeight,
+      height = Math.min(whole, LONGEST);
     space.style.height = `${height}px`; // first, as a short list makes a low view
     const reach = Math.max(1, height - view.clientHeight);
     // a list too long to scroll pixel by pixel is scrolled by shares of it
     const scale = whole > height ? (whole - view.clientHeight) / reach : 1;
-    const top = view.scrollTop * scale, shift = view.scrollTop - top;
+    const top = view.scrollTop * scale,
+      shift = view.scrollTop - top;
     const first = Math.max(0, Math.floor(top / rowHeight) - 4);
     const last = Math.min(rows.length, Math.ceil((top + view.clientHeight) / rowHeight) + 4);
     const fresh = new Map();
     for (let place = first; place < last; place++) {
       const key = `${place}:${rows[place]}`;
-      const line = drawn.get(key) ?? h("li", { style: `height:${rowHeight}px`, "aria-setsize": rows.length, "aria-posinset": place + 1 }, render(rows[place], place));
+      const line =
+        drawn.get(key) ??
+        h(
+          "li",
+          { style: `height:${rowHeight}px`, "aria-setsize": rows.length, "aria-posinset": place + 1 },
+          render(rows[place], place),
+        );
       line.style.transform = `translateY(${place * rowHeight + shift}px)`;
       fresh.set(key, line);
     }
