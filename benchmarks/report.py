@@ -14,6 +14,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ INSTANCES = 7.27  # an image, as train2017 has
 SCENES = 100
 
 
-def pictures(file: Path, folder: Path) -> None:
-    """A picture for every image of a file."""
+def prepare(file: Path, folder: Path, n: int) -> None:
+    """A COCO file of n images, and a picture for every one of them."""
+    write_coco_file(file, n_images=n, n_instances=round(INSTANCES * n))
     scenes = folder.parent / "scenes"
     if not scenes.exists():
         paring.scenes(SCENES, seed=0, size=(480, 640), folder=scenes)
@@ -48,8 +50,10 @@ def command(*given: object) -> list[str]:
 def costs(room: Path, n: int, repeats: int) -> dict[str, Any]:
     """The command with and without its page, and the page made again."""
     file, folder = room / f"{n}.json", room / f"images{n}"
-    write_coco_file(file, n_images=n, n_instances=round(INSTANCES * n))
-    pictures(file, folder)
+    # in a process of its own, as children are said to have had the memory of their parent
+    maker = get_context("spawn").Process(target=prepare, args=(file, folder, n))
+    maker.start()
+    maker.join()
     cut = ("images", "count", file, "--images", folder, "--rate", 0.5, "--overwrite", "-o")
     ways = {
         "without the page": command(*cut, room / f"plain{n}", "--no-report"),
