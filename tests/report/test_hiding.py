@@ -44,7 +44,7 @@ REASONS = {
     "brought back: for patient-1.png": "",
     "looks like patient-1.png": "",
     "gave way to a floor (patient-1.png is 0.993 similar)": "gave way to a floor",
-    "cannot be read: /home/me/patient-1.png is cut off": "cannot be read",
+    "cannot be read: /data/me/patient-1.png is cut off": "cannot be read",
     "kept for the floor of category 'cat'": "kept for the floor of category 'cat'",
     "kept for the floor of group 'patient 1'": "kept for the floor of a group",
     "kept for its rank": "kept for its rank",
@@ -76,7 +76,7 @@ def test_only_known_parameters_of_plain_values_are_shown_where_names_are_hidden(
         "rate": 0.5,
         "class_balanced": True,
         "extends": "623b28d7",
-        "labels": "/home/jane/patients.csv",
+        "labels": "/data/jane/patients.csv",
         "metric": "of Jane-Doe/1",
     }
     assert Names([], False).parameters(given) == given
