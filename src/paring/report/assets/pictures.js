@@ -47,7 +47,12 @@ function outlinesOf(row) {
   const [width, height] = drawn.size;
   const colour = colouring(row);
   const paths = drawn.shapes.map(([category, crowd, path]) =>
-    svg("path", { d: path, stroke: colour(category), class: crowd ? "crowd" : null }),
+    svg("path", {
+      d: path,
+      stroke: colour(category),
+      class: crowd ? "crowd" : null,
+      "vector-effect": "non-scaling-stroke",
+    }),
   );
   const view = {
     class: "outlines",
