@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paring.dataset.content import Unreadable, read_content
-from paring.dataset.hush import hushed, undisturbed
+from paring.dataset.hush import hushed
+from paring.images.similarity.decoding import pillow_pixels
 from paring.images.similarity.headers import (
     DEEP_SUFFIXES,
     Header,
     read_header,
-    reason,
     without_extras,
 )
 
@@ -112,27 +111,7 @@ def _decoded(raw: bytes, header: Header, side: int) -> Colours:
             return np.asarray(pixels)
     if header.picture is None:
         raise Unreadable("cannot be decoded (it is no image of a known kind)")
-    return _by_pillow(header.picture, side)
-
-
-def _by_pillow(picture: Image.Image, side: int) -> Colours:
-    """The same for JPEG, for rarer kinds, and for files that OpenCV makes nothing of.
-
-    A JPEG is decoded at a half, a quarter or an eighth of its size where that is still enough:
-    the pixels and the time are those of OpenCV's reduced reading, but nothing goes to stderr.
-    """
-    try:
-        picture.draft(None, _fitted(picture.size, side))
-        with undisturbed() if picture.format == "TIFF" else nullcontext():
-            picture.load()
-        if picture.mode.startswith("I"):
-            return np.asarray(picture).clip(0, 65535).astype(np.uint16)
-        picture.info.pop("transparency", None)  # has no part in it, and makes Pillow warn
-        return np.asarray(picture.convert("RGB"))
-    except MemoryError:
-        raise
-    except Exception as error:  # a broken file makes Pillow raise anything
-        raise Unreadable(reason(error)) from error
+    return pillow_pixels(header.picture, "RGB", _fitted(header.picture.size, side))
 
 
 def _fitted(size: Size, side: int) -> Size:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paring.dataset.content import Unreadable, read_content
-from paring.dataset.hush import hushed
+from paring.dataset.hush import hushed, undisturbed
 from paring.dataset.jobs import Frames, Job, jobs_of, read_places
 from paring.dataset.table import Dataset
 from paring.dataset.threads import share_out
@@ -30,14 +30,13 @@ from paring.images.similarity.headers import (
     read_header,
     reason,
     stored_depth,
-    undisturbed,
     without_extras,
 )
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["bit_depth", "decode", "read_grey", "stored_depth"]
+__all__ = ["bit_depth", "decode", "pillow_pixels", "read_grey", "stored_depth"]
 
 Grey: TypeAlias = NDArray[Any]  # uint8 or uint16
 
@@ -171,23 +170,28 @@ def _decoded(raw: bytes, header: Header) -> Grey:
     if pixels is None or pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
         if header.picture is None:
             raise Unreadable("cannot be decoded (it is no image of a known kind)")
-        pixels = _by_pillow(header.picture)
+        pixels = pillow_pixels(header.picture, "L", header.picture.size)
     if header.depth == 16:
         wide = pixels.astype(np.uint16)
         return wide * np.uint16(257) if pixels.dtype == np.uint8 else wide
     return pixels.astype(np.uint8, copy=False)
 
 
-def _by_pillow(picture: Image.Image) -> Grey:
-    """The same for JPEG, for rarer kinds, and for files that OpenCV makes nothing of."""
+def pillow_pixels(picture: Image.Image, mode: str, size: tuple[int, int]) -> NDArray[Any]:
+    """Pixels of an opened image in a mode (L or RGB) or, where it is deeper, as uint16.
+
+    A JPEG is decoded at a half, a quarter or an eighth where that is no less than `size` (width,
+    height); its grey values are those that it stores. Transparency has no part. Raises
+    `Unreadable`.
+    """
     try:
-        picture.draft("L", picture.size)  # a JPEG's grey values as stored, colours left alone
+        picture.draft("L" if mode == "L" else None, size)
         with undisturbed() if picture.format == "TIFF" else nullcontext():
             picture.load()
         if picture.mode.startswith("I"):
             return np.asarray(picture).clip(0, 65535).astype(np.uint16)
-        picture.info.pop("transparency", None)  # has no part in grey, and makes Pillow warn
-        return np.asarray(picture if picture.mode == "L" else picture.convert("L"))
+        picture.info.pop("transparency", None)  # has no part in it, and makes Pillow warn
+        return np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes Pillow raise anything

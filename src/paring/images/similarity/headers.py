@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from paring.dataset.content import Unreadable
-from paring.dataset.hush import undisturbed as undisturbed
+from paring.dataset.hush import undisturbed
 from paring.dataset.labelmaps import LARGEST_IMAGE, LARGEST_SIDE
 
 if TYPE_CHECKING:

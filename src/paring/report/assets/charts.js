@@ -51,9 +51,6 @@ function chart(box, { title, note, height = 300, option, events = {} }) {
       head.textContent = title;
       caption.textContent = note ?? "";
     },
-    resize(height) {
-      place.style.height = `${height}px`;
-    },
   };
 }
 
