@@ -18,16 +18,20 @@ $(VENV)/dev: $(VENV)/core
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/torch: $(VENV)/dev
+	$(PIP) --editable '.[torch,dev]'
+	@touch $@
+
 demo: $(VENV)/core  ## generated scenes: make some, prune them, show what it cost
 	$(BIN)/paring demo --overwrite -o demo
 
-test: $(VENV)/dev  ## all tests
+test: $(VENV)/torch  ## all tests
 	$(BIN)/python -m pytest --numprocesses 2
 
 test-core: $(VENV)/dev  ## the tests that need no torch
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not torch'
 
-lint: $(VENV)/dev  ## style and types
+lint: $(VENV)/torch  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

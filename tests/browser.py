@@ -25,6 +25,44 @@ OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-s
 OWN = ("file:", "data:", "blob:")
 """What a page may ask for without asking a network."""
 
+LEAST_CONTRAST = 4.5  # WCAG 2.2, AA, of text of the usual size
+
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return { rgb: [r, g, b], a: a / 255 };
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const { rgb, a } = rgba(getComputedStyle(e).backgroundColor);
+      if (a === 1) return rgb;
+    }
+    return [255, 255, 255];
+  };
+  const worst = new Map();
+  for (const element of document.querySelectorAll("body *")) {
+    const text = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!text || !element.checkVisibility() || element.closest(".chart, :disabled, script")) continue;
+    const one = light(rgba(getComputedStyle(element).color).rgb), other = light(ground(element));
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    const name = `${element.tagName.toLowerCase()}.${element.className}`;
+    worst.set(name, Math.min(worst.get(name) ?? 99, ratio));
+  }
+  return [...worst];
+}
+"""  # noqa: E501
+"""The lowest contrast of text with what is behind it, by kind of element."""
+
 Command: TypeAlias = Sequence[object]
 
 

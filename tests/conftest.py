@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,6 +18,9 @@ from commands import Paring
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# tests run side by side; threads of torch that wait for each other would take ten times as long
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # times depend on what else the machine does, and never decide a test
 settings.register_profile("paring", deadline=None)

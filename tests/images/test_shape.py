@@ -191,6 +191,16 @@ def test_the_count_rival_weighs_each_category_alike() -> None:
     assert scores.method == "count"
 
 
+def test_the_plain_count_rival_counts_instances_whatever_their_category() -> None:
+    data = paring.scenes(30, seed=2)
+    scores = count_scores(data, class_balanced=False)
+    rows = data.instances.filter(counted(data))["image_id"].to_list()
+    assert scores.frame["score"].to_list() == [
+        float(rows.count(i)) for i in scores.frame["image_id"]
+    ]
+    assert scores.parameters == {"class_balanced": False, "min_image_side": 0}
+
+
 # -- polygon mode -------------------------------------------------------------------------------
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from paring.cli import console, leaks, similarity
+from paring.cli import dynamics, leaks, passes, similarity
+from paring.cli.cutting import cut
 from paring.cli.options import Output, Selection, Source, cores, shares
-from paring.cli.run import guard_output, new_run, read_source, write_cut
 from paring.dataset.reading import Progress
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
@@ -22,6 +21,13 @@ from paring.images.shape import count_scores, shape_scores
 app = typer.Typer(no_args_is_help=True, help="Fewer images: rank, cut, and see what it cost.")
 app.command("similarity")(similarity.similarity)
 app.command("leaks")(leaks.leaks)
+app.command("entropy")(dynamics.entropy)
+app.command("el2n")(dynamics.el2n)
+app.command("aum")(dynamics.aum)
+app.command("forgetting")(dynamics.forgetting)
+app.command("mc-dropout")(passes.mc_dropout)
+app.command("consistency")(passes.consistency)
+app.command("k-centre")(passes.k_centre)
 
 
 class ContourName(StrEnum):
@@ -42,32 +48,6 @@ _Seed = Annotated[int, typer.Option(min=0, help="Decides the random choice.")]
 _Unscored = Annotated[
     Unscored, typer.Option(help="Images of score 0 rank last, or go whatever the rate.")
 ]
-
-
-def _run(
-    source: Source,
-    output: Output,
-    choose: Callable[[Dataset, Progress], tuple[Subset, Scores | None]],
-    *,
-    force: bool = False,
-) -> None:
-    """Read, choose, write: what all commands of this group do."""
-    with new_run(output.output, overwrite=output.overwrite) as run:
-        with console.bars() as bars:
-            data, reading = read_source(source, progress=bars)
-            guard_output(data, output)
-            subset, scores = choose(data, bars)
-        show = write_cut(
-            run,
-            data,
-            reading,
-            subset,
-            scores,
-            output,
-            force=force,
-            recompute=source.recompute,
-        )
-    show()
 
 
 @app.command()
@@ -111,7 +91,7 @@ def shape(
         )
         return _top(scores, data, selection, unscored), scores
 
-    _run(source, output, choose)
+    cut(source, output, choose)
 
 
 @app.command()
@@ -128,7 +108,7 @@ def count(
         scores = count_scores(data)
         return _top(scores, data, selection, unscored), scores
 
-    _run(source, output, choose)
+    cut(source, output, choose)
 
 
 @app.command("random")
@@ -142,7 +122,7 @@ def random_(source: Source, selection: Selection, output: Output, seed: _Seed = 
     def choose(data: Dataset, _: Progress) -> tuple[Subset, None]:
         return keep_random(data, seed=seed, **selection.amount()), None
 
-    _run(source, output, choose)
+    cut(source, output, choose)
 
 
 @app.command()
@@ -171,7 +151,7 @@ def ccs(
         )
         return subset, found
 
-    _run(source, output, choose)
+    cut(source, output, choose)
 
 
 @app.command()
@@ -188,7 +168,7 @@ def apply(
 
     Example: `paring images apply VOC2012 --subset run/subset.json -o run-again`
     """
-    _run(source, output, lambda *_: (Subset.load(subset), None), force=force)
+    cut(source, output, lambda *_: (Subset.load(subset), None), force=force)
 
 
 def _top(scores: Scores, data: Dataset, selection: Selection, unscored: Unscored) -> Subset:

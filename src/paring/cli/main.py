@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from paring import __version__
-from paring.cli import console, convert, demo, images, inspect, report
+from paring.cli import compare, console, convert, demo, evaluate, images, inspect, report, train
 from paring.errors import InputError
 
 app = typer.Typer(
@@ -25,6 +25,9 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.add_typer(images.app, name="images")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("report")(report.report)
 
 

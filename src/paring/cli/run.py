@@ -60,6 +60,7 @@ class Run:
     folder: Path
     started: float = field(default_factory=time.perf_counter)
     facts: dict[str, Any] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
     def finish(self) -> dict[str, Any]:
         """Write ``run.json``; gives what it says."""
@@ -68,19 +69,19 @@ class Run:
             **self.facts,
             "seconds": round(time.perf_counter() - self.started, 3),
             "peak_memory_bytes": peak_memory(),
-            "versions": versions(),
+            "versions": versions(self.libraries),
             "contents": contents(self.folder),
         }
         write_facts(self.folder / "run.json", about)
         return about
 
 
-def versions() -> dict[str, str]:
-    """What made the run."""
+def versions(libraries: tuple[str, ...] = ()) -> dict[str, str]:
+    """What made the run, and the versions of further libraries that it used."""
     return {
         "paring": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in _NAMED},
+        **{name: version(name) for name in (*_NAMED, *libraries)},
     }
 
 

@@ -194,20 +194,24 @@ def shape_scores(
     return image_scores(data, score, method="shape", parameters=parameters)
 
 
-def count_scores(data: Dataset, *, min_image_side: int = 0) -> Scores:
-    """Score images by their class-balanced number of instances, the simplest rival of shape.
+def count_scores(data: Dataset, *, class_balanced: bool = True, min_image_side: int = 0) -> Scores:
+    """Score images by their number of instances, the simplest rival of shape.
 
-    Each instance weighs one over the number of instances of its category; an image has the sum.
-    The same instances count as in `shape_scores`.
+    With `class_balanced` each instance weighs one over the number of instances of its category,
+    else one; an image has the sum. The same instances count as in `shape_scores`.
 
     >>> import paring
-    >>> scores = count_scores(paring.scenes(30, seed=0))
-    >>> round(scores.frame["score"].sum(), 9)  # one for each category
+    >>> data = paring.scenes(30, seed=0)
+    >>> round(count_scores(data).frame["score"].sum(), 9)  # one for each category
     8.0
+    >>> plain = count_scores(data, class_balanced=False).frame["score"]
+    >>> bool(plain.sum() == counted(data).sum())
+    True
     """
-    ones = counted(data, min_image_side=min_image_side).astype(np.float64)
-    parameters = {"min_image_side": min_image_side}
-    score = _share_of_category(data, ones)
+    score = counted(data, min_image_side=min_image_side).astype(np.float64)
+    if class_balanced:
+        score = _share_of_category(data, score)
+    parameters = {"class_balanced": class_balanced, "min_image_side": min_image_side}
     return image_scores(data, score, method="count", parameters=parameters)
 
 

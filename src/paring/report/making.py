@@ -19,13 +19,18 @@ from paring.report.choosing import first_of
 from paring.report.folder import REPORT, read_facts
 from paring.report.page import is_page, write_page
 from paring.report.pages.cut import cut_page
+from paring.report.pages.experiment import experiment_page
 from paring.report.pages.leaks import leaks_page
 from paring.report.pages.several import several_page
 from paring.report.pictures import FOLDER, Pictures, pictures_section
 from paring.report.subject import Subject, Wishes
 from paring.report.words import count
 
-KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (cut_page, leaks_page)
+KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (
+    cut_page,
+    leaks_page,
+    experiment_page,
+)
 """What a page can be about; the first that knows the run makes its page."""
 
 _COLUMNS = ("shown", "file_name")

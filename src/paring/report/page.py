@@ -25,6 +25,7 @@ SCRIPTS = (
     "gallery.js",
     "compare.js",
     "browse.js",
+    "experiment.js",
     "about.js",
     "start.js",
 )

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from rich.console import Console
+
+from paring.cli.tables import number, plain_table, values_table
+
+
+def shown(table) -> list[list[str]]:
+    console = Console(width=80, record=True, quiet=True)
+    console.print(table)
+    return [line.split() for line in console.export_text().splitlines()]
+
+
+def test_values_within_values_are_shown_with_both_names() -> None:
+    values = {"AP": 0.25, "cost": {"parameters": 12345, "refused": None}, "kind": "segm"}
+    assert shown(values_table(values))[-3:] == [
+        ["AP", "0.2500"],
+        ["cost", "parameters", "12,345"],
+        ["kind", "segm"],
+    ]
+
+
+def test_markup_in_a_value_is_shown_and_not_obeyed() -> None:
+    assert shown(values_table({"name": "[red]tile"}))[-1] == ["name", "[red]tile"]
+
+
+def test_what_could_not_be_measured_is_a_dash() -> None:
+    assert number(float("nan")) == "-"
+
+
+def test_a_plain_table_has_its_names_at_the_top() -> None:
+    assert shown(plain_table("category", "AP", "AP50"))[0] == ["category", "AP", "AP50"]
