@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paring import images, report
+    from paring import evaluation, experiment, images, models, report, training
     from paring.dataset.formats import read
     from paring.dataset.masks import MaskStore
     from paring.dataset.scenes import scenes
@@ -31,12 +31,17 @@ __all__ = [
     "MaskStore",
     "Scores",
     "Subset",
+    "evaluation",
+    "experiment",
     "images",
+    "models",
     "read",
     "report",
     "scenes",
+    "training",
 ]
 
+_ROOMS = ("evaluation", "experiment", "images", "models", "report", "training")
 _HOMES = {
     "Dataset": "paring.dataset.table",
     "InputError": "paring.errors",
@@ -50,7 +55,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Bring a name in when it is first used, so that importing paring costs next to nothing."""
-    if name in ("images", "report"):
+    if name in _ROOMS:
         return import_module(f"paring.{name}")
     if name in _HOMES:
         found = getattr(import_module(_HOMES[name]), name)

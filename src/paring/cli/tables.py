@@ -13,6 +13,7 @@ from rich.text import Text
 def values_table(values: Mapping[str, Any]) -> Table:
     """A row for each value; of values within values, both names."""
     table = plain_table("", "")
+    table.show_header = False
     for name, value in _flat(values):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         table.add_row(name, Text(number(value) if is_number else str(value)))

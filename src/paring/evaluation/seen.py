@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +24,7 @@ def labels_of(logits: Tensor, task: str) -> NDArray[np.int64]:
 
     Example
     -------
+    >>> import torch
     >>> labels_of(torch.tensor([[[[0.5, -0.5]]]]), "binary").tolist()
     [[[1, 0]]]
     """
@@ -43,6 +43,7 @@ def resized(maps: Tensor, content: Size, size: Size) -> Tensor:
 
     Example
     -------
+    >>> import torch
     >>> resized(torch.ones(1, 1, 4, 4), (4, 2), (8, 4)).shape
     torch.Size([1, 1, 8, 4])
     """
@@ -101,9 +102,12 @@ class Collected:
         self._scores += found["scores"].double().cpu().tolist()
         self._boxes += boxes.tolist()
         self._sizes += [size] * len(boxes)
-        for mask in found["masks"]:
-            solid = resized(mask[None].float(), content, size)[0, 0] >= 0.5
-            self._runs.append(_runs(solid.to(torch.uint8).cpu().numpy()))
+        some = max(1, _AT_ONCE // (size[0] * size[1]))
+        every = found["masks"].float()
+        for first in range(0, len(every), some):
+            masks = every[first : first + some]
+            solid = resized(masks, content, size)[:, 0] >= 0.5
+            self._runs += [_runs(mask) for mask in solid.cpu().numpy()]
 
     def predictions(self) -> Dataset:
         """All that was found: instances with a score, numbered from 1 on."""
@@ -140,12 +144,16 @@ class Collected:
         return masks | {f"box_{name}": value for name, value in boxes.items()}
 
 
-def _runs(solid: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Run lengths of a bitmap (H, W) of 0 and 1, worked out within its box."""
+_AT_ONCE = 2**24
+"""Pixels of masks that are brought to the size of their image in one go."""
+
+
+def _runs(solid: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Run lengths of a bitmap (H, W), worked out within its box."""
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     height, width = solid.shape
     if not len(rows):
         return np.array([height * width], np.uint32)
     top, left = int(rows[0]), int(columns[0])
-    crop = solid[top : rows[-1] + 1, left : columns[-1] + 1]
+    crop = solid[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
     return rle.encode_bitmap(crop, top, left, height, width)

@@ -27,7 +27,8 @@ _KNOWN = frozenset(
         *("scores", "contour", "scale_invariant", "class_balanced", "min_image_side", "unscored"),
         *("strata", "cutoff", "min_per_category", "min_per_size", "floor_unit", "min_per_group"),
         *("metric", "size", "window", "data_range", "threshold", "keep", "communities"),
-        *("resolution", "rate", "count"),
+        *("resolution", "rate", "count", "model", "epoch", "epochs", "last_epoch", "never"),
+        *("cells", "instances", "passes", "p", "views", "how", "seed", "encoder", "radius"),
     )
 )
 """Parameters that name nothing of the user's."""

@@ -263,7 +263,7 @@ def _epoch_of(checkpoint: Path) -> int:
     """How many epochs a checkpoint has behind it; `InputError` where it is broken."""
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        return int(state["loops"]["fit_loop"]["epoch_progress"]["current"]["completed"])
+        return int(state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
         raise InputError(
             f"{checkpoint}: the checkpoint cannot be read ({type(error).__name__}); remove it to "

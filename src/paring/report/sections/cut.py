@@ -22,17 +22,30 @@ from paring.report.words import similar
 
 _STEPS = 20  # rates at which a ranking with floors is cut for the slider
 
-_HOW = {
-    "top by shape": "by the shape of their masks",
-    "top by count": "by their number of instances",
-    "stratified by shape": "evenly over their shape scores",
-    "stratified by count": "evenly over their number of instances",
-    "random": "by chance",
-    METHOD: "as representatives of similar images",
-}
 _MEASURE = {
     "shape": "Score by mask shape",
     "count": "Score by number of instances",
+    "entropy": "Entropy of a training's predictions",
+    "el2n": "Error early in a training (EL2N)",
+    "aum": "Margin over a training (AUM)",
+    "forgetting": "Forgetting over a training",
+    "mc-dropout": "Uncertainty of a model under dropout",
+    "consistency": "Disagreement of a model about views",
+}
+_HOW = {
+    "top by shape": "by the shape of their masks",
+    "top by count": "by their number of instances",
+    "top by entropy": "by the entropy of a training's predictions",
+    "top by el2n": "by their error early in a training",
+    "top by aum": "by their margin over a training",
+    "top by forgetting": "by what a training forgot of them",
+    "top by mc-dropout": "by a model's uncertainty about them",
+    "top by consistency": "by a model's disagreement about views of them",
+    **{f"stratified by {name}": f"evenly over their {name} scores" for name in _MEASURE},
+    "stratified by count": "evenly over their number of instances",
+    "random": "by chance",
+    "k-centre": "so that they cover the others in a network's features",
+    METHOD: "as representatives of similar images",
 }
 
 

@@ -1,0 +1,188 @@
+"""What a cut really costs: models trained on full and pruned sets, methods beside each other.
+
+    python benchmarks/pruned_training.py kvasir DATA WORK
+    python benchmarks/pruned_training.py nuclei DATA WORK
+    python benchmarks/pruned_training.py scenes DATA WORK
+
+DATA holds ``kvasir/``, ``dsb2018/`` and ``weights/mobilenet_v2_imagenet.safetensors``; scenes are
+generated and take only the weights from there. WORK keeps every finished cell: a benchmark that
+was stopped goes on from there. Everything runs on one thread of the processor, so that the results
+are the same on any number of cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+import paring
+from machine import machine, save
+from paring.experiment import compare
+from paring.experiment.wording import to_markdown
+
+SEEDS = [0, 1, 2]
+SHARED: dict[str, Any] = {
+    "mean": [0.5, 0.5, 0.5],
+    "std": [0.5, 0.5, 0.5],
+    "log": {"tensorboard": False, "every": 50},
+    "schedule": {"name": "cosine", "warmup_steps": 20, "warmup_start": 0.01},
+    "optimiser": {"name": "adamw", "lr": 1.0e-3, "weight_decay": 1.0e-4},
+}
+TRAINER = {"accelerator": "cpu", "threads": 1, "clip": 5.0}
+MASK_RCNN = {
+    "model": "maskrcnn_mobilenet_v2_fpn",
+    "options": {
+        "anchor_sizes": [[6], [12], [24], [48], [96]],
+        "fpn_channels": 64,
+        "box_width": 256,
+        "mask_width": 64,
+        "rois_per_image": 64,
+        "proposals_in_training": 200,
+        "proposals": 200,
+    },
+}
+TRAINED = ["el2n", "aum", "entropy", "forgetting", "ccs"]
+METRICS = ["AP", "AP50", "box_AP"]
+
+
+def kvasir(data: Path, _: Path) -> dict[str, Any]:
+    """PRIME's Table 4 at 128 x 128 pixels with a small network: EMCAD on MobileNetV2."""
+    train = SHARED | {
+        "model": "emcad_mobilenet_v2",
+        "data": {
+            "train": str(data / "kvasir" / "train"),
+            "size": [128, 128],
+            "batch_size": 8,
+            "workers": 0,
+        },
+        "augment": {"flip": 0.0},  # the paper trains without augmentation
+        "trainer": TRAINER | {"epochs": 3, "channels_last": True},
+    }
+    return {
+        "train": train,
+        "test": str(data / "kvasir" / "test"),
+        "methods": [
+            "full", "random", "similarity-ssim", "similarity-pcc",
+            "entropy", "mc-dropout", "consistency",
+        ],
+        "rates": [0.4, 0.56],
+        "metrics": ["dice_per_image", "iou_per_image"],
+    }  # fmt: skip
+
+
+def nuclei(data: Path, work: Path) -> dict[str, Any]:
+    """160 images of nuclei to cut and 80 to measure on; one class, so there is no CB to see."""
+    whole = json.loads((data / "dsb2018" / "instances.json").read_bytes())
+    images = [i for i in whole["images"] if max(i["width"], i["height"]) <= 360]
+    random.Random(0).shuffle(images)
+    files = {}
+    for name, part in (("train", images[:160]), ("test", images[160:240])):
+        ids = {image["id"] for image in part}
+        kept = [a for a in whole["annotations"] if a["image_id"] in ids]
+        files[name] = work / f"{name}.json"
+        text = json.dumps(whole | {"images": part, "annotations": kept})
+        files[name].write_text(text, encoding="utf-8")
+    pictures = str(data / "dsb2018" / "images")
+    train = (
+        SHARED
+        | MASK_RCNN
+        | {
+            "data": {
+                "train": {"path": str(files["train"]), "images": pictures},
+                "size": [128, 128],
+                "batch_size": 4,
+                "workers": 0,
+            },
+            "trainer": TRAINER | {"epochs": 4},
+        }
+    )
+    return {
+        "train": train,
+        "test": {"path": str(files["test"]), "images": pictures},
+        "methods": ["full", "random", "count", "shape", "shape-si", *TRAINED],
+        "rates": [0.5, 0.8],
+        "metrics": METRICS,
+    }
+
+
+def scenes(_: Path, work: Path) -> dict[str, Any]:
+    """Generated scenes with bursts and a long tail of categories: 240 to cut, 120 to measure on."""
+    files = {}
+    for name, n, seed in (("train", 240, 0), ("test", 120, 1)):
+        made = work / name
+        files[name] = work / f"{name}.json"
+        if not files[name].exists():
+            drawn = paring.scenes(n, seed=seed, size=(96, 128), folder=made)
+            drawn.write(files[name], format="coco")
+    train = (
+        SHARED
+        | MASK_RCNN
+        | {
+            "data": {
+                "train": {"path": str(files["train"]), "images": str(work / "train")},
+                "size": [96, 128],
+                "batch_size": 4,
+                "workers": 0,
+            },
+            "trainer": TRAINER | {"epochs": 6},
+        }
+    )
+    return {
+        "train": train,
+        "test": {"path": str(files["test"]), "images": str(work / "test")},
+        "methods": [
+            "full", "random", "count-balanced", "shape", "shape-si", "shape-cb", "shape-si-cb",
+            *TRAINED,
+        ],
+        "rates": [0.5, 0.8],
+        "metrics": METRICS,
+    }  # fmt: skip
+
+
+SETS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
+    "kvasir": kvasir,
+    "nuclei": nuclei,
+    "scenes": scenes,
+}
+
+
+def main() -> None:
+    """Make the cells that are missing, then the tables of all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set", choices=SETS)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    given = parser.parse_args()
+    work = given.work / given.set
+    work.mkdir(parents=True, exist_ok=True)
+    data = given.data.resolve()
+    plan = SETS[given.set](data, work.resolve())
+    plan["train"]["weights"] = str(data / "weights" / "mobilenet_v2_imagenet.safetensors")
+    file = work / "plan.yaml"
+    file.write_text(
+        yaml.safe_dump(plan | {"seeds": SEEDS, "budget": "both"}, sort_keys=False), encoding="utf-8"
+    )
+    found = compare(file, work / "cells", say=print)
+    if found.table is None or len(found.failed):
+        raise SystemExit(f"{len(found.failed)} cells failed; nothing is written")
+    plan["train"]["weights"] = "MobileNetV2, ImageNet"
+    result = {
+        "machine": machine("torch", "torchvision", "lightning"),
+        "images": len(found.data),
+        "instances": len(found.data.instances),
+        "training": {key: plan["train"][key] for key in ("model", "trainer", "optimiser")},
+        "cells": found.results.drop(pl.col("^(error|fingerprint)$")).to_dicts(),
+    }
+    lines = to_markdown(found.table, plan["metrics"], seeds=len(SEEDS)).splitlines()
+    save(f"pruned_{given.set}", result, lines)
+
+
+if __name__ == "__main__":
+    main()
