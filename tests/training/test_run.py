@@ -269,3 +269,24 @@ def test_a_model_starts_from_one_of_other_classes(scenes, tmp_path: Path) -> Non
     trained = train(wished, tmp_path / "second", say=said.append)
     assert any("disc" in sentence and "star" in sentence for sentence in said)
     assert load(tmp_path / "second" / "model.safetensors").classes == trained.classes
+
+
+def test_a_run_says_which_part_of_the_data_it_learned_from_and_scores_can_be_had_of_it(
+    scenes, tmp_path: Path, paring_here
+) -> None:
+    train_file, _ = scenes
+    recipe = tiny(
+        train_file, data={"holdout": 0.25}, record={"keep": "signs"}, trainer={"epochs": 1}
+    )
+    train(recipe, tmp_path / "run")
+    images = train_file.with_name("scenes-images")
+    select = ("--rate", 0.5, "--no-report", "--images", images)
+    refused = paring_here("images", "entropy", train_file, "--from", "run", "-o", "cut", *select)
+    assert refused.returncode == 2
+    assert "--subset run/learned.json makes that part" in refused.stderr
+    part = ("--subset", "run/learned.json", "-o", "part", "--no-report", "--images", images)
+    assert paring_here("images", "apply", train_file, *part).returncode == 0
+    done = paring_here(
+        "images", "entropy", "part/annotations.json", "--from", "run", "-o", "cut", *select
+    )
+    assert done.returncode == 0, done.stderr

@@ -22,6 +22,7 @@ from paring.dataset.scores import Scores
 from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.images.aggregation import Cells, Hard, Instances, refuse_unknown, scores_of_units
+from paring.training.trained import LEARNED
 
 _BLOCK = 2**20  # bytes of signs worked on at a time
 
@@ -213,9 +214,15 @@ def refuse_other_data(record: Record, data: Dataset) -> None:
         raise InputError(
             f"{record.folder}: was recorded on another data set (fingerprint {trained[:12]}, this "
             f"one has {data.fingerprint[:12]}); give the images that the run was trained on, "
-            "without those that it held out"
+            f"without those that it held out{_part_of(record)}"
         )
     refuse_unknown(data, record.units, str(record.folder / UNIT_FILE))
+
+
+def _part_of(record: Record) -> str:
+    """How to come by the images that were learned from, where the run says which they are."""
+    part = record.folder.parent / LEARNED
+    return f": paring images apply DATA --subset {part} makes that part" if part.is_file() else ""
 
 
 def _at_epoch(

@@ -28,7 +28,16 @@ from paring.training.logs import TableLog
 from paring.training.recipe import Recipe, load_recipe
 from paring.training.recording import Recording
 from paring.training.sources import Prepared, prepare_data
-from paring.training.trained import CHECKPOINTS, FACTS, LOG, MODEL, RECIPE, RECORD, Trained
+from paring.training.trained import (
+    CHECKPOINTS,
+    FACTS,
+    LEARNED,
+    LOG,
+    MODEL,
+    RECIPE,
+    RECORD,
+    Trained,
+)
 
 if TYPE_CHECKING:
     from paring.models.model import Model
@@ -84,6 +93,7 @@ def train(
         prepared = prepare_data(recipe, progress=progress)
         for sentence in prepared.said:
             tell(sentence)
+        _note_part(folder, prepared)
         torch.manual_seed(recipe.seed)
         model = build(
             recipe.model,
@@ -127,6 +137,22 @@ def _enter(folder: Path, recipe: Recipe, subset: Subset | None) -> Recipe:
         with beside(folder / RECIPE) as fresh:
             fresh.write_text(recipe.to_yaml(), encoding="utf-8")
     return recipe
+
+
+def _note_part(folder: Path, prepared: Prepared) -> None:
+    """Write which images are learned from, where those are not all of the training data."""
+    if not prepared.left_out:
+        return
+    learned = set(prepared.train.images["image_id"])
+    ids = sorted(learned.union(prepared.left_out))
+    part = Subset.of(
+        ids,
+        [i in learned for i in ids],
+        method="learned from",
+        dataset=prepared.fingerprint,
+        parameters={},
+    )
+    part.save(folder / LEARNED, overwrite=True)
 
 
 def _differs(one: Any, other: Any, above: str = "") -> str:

@@ -37,6 +37,7 @@ class Prepared:
     train : the images to learn from.
     val : the images to measure on, or None.
     fingerprint : of the whole training data, before subset and validation were taken.
+    left_out : ids of its images that are not learned from.
     said : what was decided or is odd, in sentences; the logger ``paring`` has heard them.
     """
 
@@ -45,6 +46,7 @@ class Prepared:
     train: Dataset
     val: Dataset | None
     fingerprint: str
+    left_out: list[int] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
 
@@ -131,7 +133,9 @@ def prepare_data(recipe: Recipe, *, progress: Progress | None = None) -> Prepare
     said = [*_vanished(train, task, classes), *_without_masks(train, task)]
     for sentence in said:
         _log.info(sentence)
-    return Prepared(task, classes, train, val, full.fingerprint, said)
+    learned = train.images["image_id"]
+    left_out = full.images.filter(~pl.col("image_id").is_in(learned.implode()))["image_id"]
+    return Prepared(task, classes, train, val, full.fingerprint, left_out.to_list(), said)
 
 
 def hold_out(data: Dataset, *, share: float, seed: int) -> tuple[Dataset, Dataset]:

@@ -10,7 +10,7 @@ from typing import Any
 from paring.dataset.writing import beside
 from paring.errors import InputError
 
-RECIPE, MODEL, LOG, METRICS, FACTS, CHECKPOINTS, RECORD = (
+RECIPE, MODEL, LOG, METRICS, FACTS, CHECKPOINTS, RECORD, LEARNED = (
     "recipe.yaml",
     "model.safetensors",
     "metrics.csv",
@@ -18,6 +18,7 @@ RECIPE, MODEL, LOG, METRICS, FACTS, CHECKPOINTS, RECORD = (
     "trained.json",
     "checkpoints",
     "record",
+    "learned.json",
 )
 
 
