@@ -9,7 +9,7 @@ import pytest
 
 import paring
 from commands import Paring, written
-from paring.cli import passes
+from paring.cli import extras
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 
@@ -142,7 +142,7 @@ def test_a_share_of_dropout_that_cannot_be_is_refused(
 def test_where_torch_is_missing_the_extra_is_named(
     paring_here: Paring, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     option = ["--encoder", "resnet50"] if name == "k-centre" else ["--from", "trained"]
     done = paring_here("images", name, "d.json", *option, "--rate", 0.5, "-o", "run")
     assert done.returncode == 2

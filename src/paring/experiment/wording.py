@@ -79,8 +79,13 @@ def signed(value: float | None) -> str:
 
     >>> signed(0.01234), signed(-0.5), signed(None)
     ('+0.0123', '-0.5000', '-')
+    >>> signed(-1e-9)
+    '0.0000'
     """
-    return "-" if value is None else f"{value:+.4f}"
+    if value is None:
+        return "-"
+    shown = f"{value:+.4f}"
+    return shown if float(shown) else shown[1:]
 
 
 def duration(seconds: float | None) -> str:

@@ -11,6 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from paring.dataset.formats.pairs.values import BACKGROUNDS
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.errors import InputError
@@ -84,6 +85,7 @@ def evaluate_model(
     """
     if not len(data):
         raise InputError("there are no images to measure the model on")
+    refuse_other_classes(model, data)
     model.to(device).eval()
     samples = samples_for(model, data, recipe)
     done = 0
@@ -103,6 +105,21 @@ def evaluate_model(
         return Measured(collected.result(), data, predictions=collected.predictions())
     assert tally is not None
     return Measured(tally.result(), data, tally=tally)
+
+
+def refuse_other_classes(model: Any, data: Dataset) -> None:
+    """Raise `InputError` where a class of the model is no category of the data set.
+
+    A background need not be one, and a binary model takes all that is annotated for its class.
+    """
+    there = data.categories["name"].to_list()
+    lost = [name for name in model.classes if name not in there and name not in BACKGROUNDS]
+    if lost and model.task != "binary":
+        place = f"{data.sources[0]}: " if data.sources else ""
+        raise InputError(
+            f"{place}has no category {lost[0]!r}, which the model tells from others (there are "
+            f"{', '.join(there) or 'none'}); use data of its own classes"
+        )
 
 
 def in_order(samples: Samples, batch_size: int, *, workers: int = 0) -> Loader:

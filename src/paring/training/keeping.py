@@ -70,7 +70,7 @@ class EpochLoss(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Log the mean."""
         if self._batches:
-            mean = float(self._sum / self._batches)
+            mean = float(trainer.strategy.reduce(self._sum / self._batches))  # over all devices
             for log in trainer.loggers:
                 epoch = {"epoch_loss": mean, "epoch": trainer.current_epoch}
                 log.log_metrics(epoch, step=trainer.global_step - 1)
@@ -99,7 +99,8 @@ class Best(pl.Callback):
             raise InputError(
                 f"stop.monitor {self.monitor!r} is not measured; there are {', '.join(measured)}"
             )
-        lesson.log_dict({f"val_{name}": value for name, value in measured.items()})
+        # every device measures all the data, so that the mean over them is what each has
+        lesson.log_dict({f"val_{k}": value for k, value in measured.items()}, sync_dist=True)
         value = measured[self.monitor]
         if value > self.best and trainer.is_global_zero:
             self.best = value

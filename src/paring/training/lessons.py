@@ -104,7 +104,10 @@ class Lesson(pl.LightningModule):
 
     def _is_sound(self, batch: Batch, place: int) -> bool:
         """Whether the loss of one image of a batch is a number, all by itself."""
-        alone = {key: values[place : place + 1] for key, values in batch.items() if key != "scale"}
+        alone = {
+            key: values if key == "scale" else values[place : place + 1]
+            for key, values in batch.items()
+        }
         with torch.no_grad():
             return bool(torch.isfinite(self.loss_of(alone)))
 
@@ -142,9 +145,19 @@ class DenseLesson(Lesson):
 
 
 class InstanceLesson(Lesson):
-    """Mask R-CNN: the sum of its own five losses."""
+    """Mask R-CNN: the sum of its own five losses.
+
+    Raises `InputError` where a class of the model is no category of the validation data.
+    """
 
     model: InstanceModel
+
+    def __init__(
+        self, model: Any, recipe: Recipe, file_names: Sequence[str], truth: Dataset | None = None
+    ) -> None:
+        super().__init__(model, recipe, file_names, truth)
+        if truth is not None:
+            Collected(truth, model.classes)  # not only after an epoch
 
     def loss_of(self, batch: Batch) -> Tensor:
         """The sum of the losses of proposals, boxes and masks."""

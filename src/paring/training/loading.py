@@ -109,13 +109,34 @@ class Loader(DataLoader[Any]):
 
     Python warns of every fork of a process that has threads. Workers here touch no lock of a
     thread: they decode, resize and paint, each on one thread, and use no data frame.
+
+    `scales` are factors of the size: each batch is given once for each, which its key `scale` says;
+    without any, once.
     """
+
+    scales: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return super().__len__() * max(1, len(self.scales))
 
     def __iter__(self) -> Any:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r".*use of fork\(\) may lead to deadlocks")
             batches = super().__iter__()
-        return _in_a_sentence(batches)
+        return _at_scales(_in_a_sentence(batches), self.scales)
+
+
+def _at_scales(batches: Iterator[Batch], scales: Sequence[float]) -> Iterator[Batch]:
+    """Each batch once for each scale; as it is where there are none.
+
+    >>> [batch["scale"] for batch in _at_scales(iter([{"row": 4}]), (0.75, 1.0))]
+    [0.75, 1.0]
+    """
+    for batch in batches:
+        if scales:
+            yield from (batch | {"scale": scale} for scale in scales)
+        else:
+            yield batch
 
 
 def _in_a_sentence(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -132,14 +153,16 @@ def make_loader(
     *,
     workers: int,
     pin: bool | None = None,
+    scales: tuple[float, ...] = (),
 ) -> Loader:
     """Batches of samples, made by `workers` processes that live on, or by this one where 0.
 
     Parameters
     ----------
     pin : whether batches lie in memory that a GPU copies fast; unset, where there is CUDA.
+    scales : see `Loader`.
     """
-    return Loader(
+    loader = Loader(
         samples,
         batch_sampler=batches,
         num_workers=workers,
@@ -151,6 +174,8 @@ def make_loader(
         # its own, so that the chance of all else does not depend on how often a loader starts
         generator=torch.Generator().manual_seed(samples.seed),
     )
+    loader.scales = scales
+    return loader
 
 
 def forks() -> bool:
@@ -179,6 +204,7 @@ class SegmentationData(LightningDataModule):
     seed : decides the order of the images.
     drop_single : see `Batches`.
     pin : see `make_loader`.
+    scales : of the batches to learn from, see `Loader`.
 
     Example
     -------
@@ -200,11 +226,12 @@ class SegmentationData(LightningDataModule):
         seed: int = 0,
         drop_single: bool = True,
         pin: bool | None = None,
+        scales: tuple[float, ...] = (),
     ) -> None:
         super().__init__()
         self.train, self.val = train, val
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
-        self._drop_single, self._pin = drop_single, pin
+        self._drop_single, self._pin, self._scales = drop_single, pin, scales
 
     @classmethod
     def from_recipe(cls, recipe: Recipe, prepared: Prepared | None = None) -> SegmentationData:
@@ -234,6 +261,7 @@ class SegmentationData(LightningDataModule):
             workers=data.workers,
             seed=recipe.seed,
             pin=False if recipe.trainer.accelerator == "cpu" else None,
+            scales=recipe.trainer.multi_scale,
         )
 
     def train_dataloader(self) -> Loader:
@@ -241,7 +269,9 @@ class SegmentationData(LightningDataModule):
         rank, world = self._place()
         rows = EpochRows(len(self.train), seed=self.seed, rank=rank, world=world)
         batches = Batches(rows, size=self.batch_size, drop_single=self._drop_single)
-        return make_loader(self.train, batches, workers=self.workers, pin=self._pin)
+        return make_loader(
+            self.train, batches, workers=self.workers, pin=self._pin, scales=self._scales
+        )
 
     def val_dataloader(self) -> Loader | list[Any]:
         """Batches to measure on, in the order of the data set; without any, an empty list."""

@@ -89,6 +89,9 @@ def _read(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
+        for row in rows:
+            if not row.keys() >= set(FIRST):
+                raise ValueError(f"a row has no {' and '.join(FIRST)}")
         return [{k: int(v) if k in FIRST else float(v) for k, v in row.items()} for row in rows]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: is not the log of a training ({error})") from error

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.errors import InputError
-from paring.training.evaluating import in_order, load_run
+from paring.training.evaluating import in_order, load_run, refuse_other_classes
 from paring.training.recipe import Recipe
 from paring.training.samples import Samples
 
@@ -59,17 +59,32 @@ def dropout_passes(
     model.eval()
     for batch in _one_by_one(model, data, recipe, progress, "asking with dropout"):
         torch.manual_seed(seed * 1_000_003 + int(batch["row"][0]))
-        with torch.inference_mode(), _dropping(model.heads(), p):
-            logits = [_asked(model, batch) for _ in range(passes)]
-        yield from _answers(model, data, batch, logits)
+        with torch.inference_mode():
+            found = _with_dropout(model, batch, passes, p)
+        yield from _answers(model, data, batch, found)
+
+
+def _with_dropout(model: Any, batch: Mapping[str, Any], passes: int, p: float) -> list[Tensor]:
+    """Probabilities of the units of an image in each pass.
+
+    Of a dense model only the last layer is asked many times, its features being the same.
+    """
+    if model.task == "instance":
+        with _dropping(model.heads(), p, times=1):
+            return [_asked(model, batch)[0] for _ in range(passes)]
+    with _dropping(model.heads(), p, times=passes):
+        return _asked(model, batch)
 
 
 @contextmanager
-def _dropping(heads: Iterable[nn.Module], p: float) -> Iterator[None]:
-    """Dropout on what the heads are given, while the block runs."""
+def _dropping(heads: Iterable[nn.Module], p: float, *, times: int) -> Iterator[None]:
+    """Dropout on what the heads are given, repeated so many times, while the block runs."""
 
     def drop(_: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (F.dropout(given[0], p, training=True), *given[1:])
+        features = given[0]
+        if times > 1:
+            features = features.repeat(times, *[1] * (features.ndim - 1))
+        return (F.dropout(features, p, training=True), *given[1:])
 
     hooks = [head.register_forward_pre_hook(drop) for head in heads]
     try:
@@ -147,26 +162,29 @@ def augmented_passes(
     model, recipe = load_run(run)
     model.eval()
     for batch in _one_by_one(model, data, recipe, progress, "asking about views"):
-        logits = []
-        for view in views_of(views, seed, int(batch["row"][0])):
-            with torch.inference_mode():
-                logits.append([view.unwarped(z) for z in _asked(model, _seen(batch, view))])
-        yield from _answers(model, data, batch, logits)
+        shown = views_of(views, seed, int(batch["row"][0]))
+        with torch.inference_mode():
+            found = _asked(model, _seen(batch, shown))
+        unwarped = [view.unwarped(z) for view, z in zip(shown, found, strict=True)]
+        yield from _answers(model, data, batch, unwarped)
 
 
-def _seen(batch: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """A batch as a view shows it."""
-    images = [view.of(image) for image in batch["image"]]
-    size = (int(images[0].shape[-2]), int(images[0].shape[-1]))
-    seen = dict(batch) | {"image": images}
+def _seen(batch: Mapping[str, Any], views: list[View]) -> dict[str, Any]:
+    """A batch of one image as a batch of its views."""
+    image = batch["image"][0]
+    size = (int(image.shape[-2]), int(image.shape[-1]))
+    seen: dict[str, Any] = {"image": [view.of(image) for view in views]}
     if "boxes" in batch:
-        seen["boxes"] = [view.boxes(boxes, size) for boxes in batch["boxes"]]
+        seen["boxes"] = [view.boxes(batch["boxes"][0], size) for view in views]
+        seen["labels"] = [batch["labels"][0]] * len(views)
     return seen
 
 
 def _one_by_one(
     model: Any, data: Dataset, recipe: Recipe, progress: Progress | None, label: str
 ) -> Iterator[Mapping[str, Any]]:
+    if model.task == "instance":
+        refuse_other_classes(model, data)
     samples = Samples(
         data,
         model.task,
@@ -192,10 +210,10 @@ def _asked(model: Any, batch: Mapping[str, Any]) -> list[Tensor]:
 
 
 def _answers(
-    model: Any, data: Dataset, batch: Mapping[str, Any], found: list[list[Tensor]]
+    model: Any, data: Dataset, batch: Mapping[str, Any], found: list[Tensor]
 ) -> Iterator[Pass]:
-    """Each unit of a batch of one image with its probabilities in all passes."""
-    passes = torch.stack([one[0] for one in found]).float().cpu().numpy()
+    """Each unit of a batch of one image with its probabilities, found in each pass."""
+    passes = torch.stack(found).float().cpu().numpy()
     image_id = int(batch["image_id"][0])
     if model.task == "instance":
         ids = data.instances["instance_id"]

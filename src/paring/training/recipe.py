@@ -257,5 +257,7 @@ def _model_problems(recipe: Recipe) -> Iterator[str]:
     if recipe.loss.name not in _LOSSES[task]:
         choice = ", ".join(_LOSSES[task])
         yield f"loss.name {recipe.loss.name} is not for {task} models; it may be {choice}"
+    if task == "instance" and recipe.trainer.multi_scale:
+        yield "trainer.multi_scale is for dense models; give augment.scale to an instance model"
     if task == "binary" and recipe.data.classes and len(recipe.data.classes) > 1:
         yield f"{recipe.model} tells one class from the rest; name one in data.classes"

@@ -108,7 +108,7 @@ class Recording(pl.Callback):
         units: list[int] = []
         rows: list[list[float]] = []
         states: list[bytes] = []
-        was_training = model.training
+        modes = [(part, part.training) for part in model.modules()]
         model.eval()
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             for batch in self.batches(model):
@@ -118,7 +118,8 @@ class Recording(pl.Callback):
                     values = (margin, cells.entropy, cells.el2n, (margin > 0).float())
                     rows.append([float(value.mean()) for value in values])
                     states.append(pack(margin.cpu().numpy(), self.keep))
-        model.train(was_training)
+        for part, training in modes:
+            part.training = training
         means = np.array(rows, np.float32).reshape(len(rows), 4).T
         self.writer.write(
             trainer.current_epoch,

@@ -14,6 +14,7 @@ import msgspec
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from paring.dataset.reading import Progress
 from paring.dataset.subset import Subset
@@ -83,6 +84,8 @@ def train(
     folder = Path(folder)
     recipe = _enter(folder, recipe, subset)
     notes: list[str] = []
+    if rank_zero_only.rank != 0:  # of several processes the first speaks
+        progress = say = None
 
     def tell(sentence: str) -> None:
         notes.append(sentence)
@@ -171,9 +174,10 @@ def _differs(one: Any, other: Any, above: str = "") -> str:
 def _settings(recipe: Recipe) -> Iterator[None]:
     """Threads as wished, and Lightning quiet, while the block runs."""
     threads = torch.get_num_threads()
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    log.setLevel(logging.ERROR)
+    logs = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     if recipe.trainer.threads is not None:
         torch.set_num_threads(recipe.trainer.threads)
     try:
@@ -186,7 +190,8 @@ def _settings(recipe: Recipe) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _fit(

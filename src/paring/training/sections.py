@@ -142,7 +142,8 @@ class Trainer(Section, frozen=True):
     clip, clip_by : largest gradient, by norm or by value.
     accumulate : batches whose gradients make one step.
     ema : decay of a moving average of the weights, or None.
-    multi_scale : factors of the size; each batch makes one step per factor.
+    multi_scale : factors of the size; each batch is learned from once at each, a step each time.
+        Sides are rounded to 32 pixels. For dense models.
     validate_every : epochs between validations.
     threads : of the processor that torch may use; None for torch's own choice.
     channels_last : pixels of a feature map lie together channel by channel, which convolutions of

@@ -41,7 +41,12 @@ const measured = {
   number: (value) => (value === null ? "–" : value.toFixed(4)),
   spread: ([mean, deviation]) =>
     mean === null ? "–" : mean.toFixed(4) + (deviation === null ? "" : ` ± ${deviation.toFixed(4)}`),
-  signed: (value) => (value === null ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(4)),
+  signed(value) {
+    if (value === null) return "–";
+    const shown = Math.abs(value).toFixed(4);
+    if (!+shown) return shown;
+    return (value < 0 ? "−" : "+") + shown;
+  },
   whole: (value) => (value === null ? "–" : words.whole.format(Math.round(value))),
   rate: (rate) => `${+(100 * rate).toPrecision(10)} %`,
   time(seconds) {
