@@ -24,7 +24,7 @@ train(load_recipe(sys.argv[1], sys.argv[2:]), Path("trained"))
 EXAMPLES = {
     "mc-dropout": "demo/scenes.json --from trained",
     "consistency": "demo/scenes.json --from trained",
-    "k-centre": "demo/images --encoder resnet50",
+    "k-centre": "demo/images --encoder resnet50 --weights hub",
 }
 
 
@@ -112,19 +112,30 @@ def test_what_a_training_records_ranks_its_images(
 
 @pytest.mark.torch
 def test_centres_are_kept_without_any_annotation(paring_here: Paring, here: Path) -> None:
-    more = ["--encoder", "mobilenet_v2", "--size", 32, "--no-report"]
+    more = ["--encoder", "mobilenet_v2", "--weights", "none", "--size", 32, "--no-report"]
     for run in ("one", "two"):
         done = paring_here("images", "k-centre", "images", *more, "--count", 3, "-o", run)
         assert done.returncode == 0, done.stderr
     subset = Subset.load(here / "one" / "subset.json")
     assert len(subset.kept) == 3
-    said = {"encoder": "mobilenet_v2", "weights": None, "size": 32}
+    said = {"encoder": "mobilenet_v2", "weights": "none", "size": 32, "mean": None}
     assert said.items() <= subset.parameters.items()
     assert subset.parameters["radius"] > 0
     assert written(here / "one") == written(here / "two")
     more[-1:] = ["--no-report", "--rate", 0.2]
     assert paring_here("images", "k-centre", "images", *more, "-o", "more").returncode == 0
     assert set(subset.kept) <= set(Subset.load(here / "more" / "subset.json").kept)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("mean", ["0.5", "a,b,c", "1,2,3,4", ""])
+def test_a_mean_that_is_not_three_numbers_is_refused(
+    paring_here: Paring, here: Path, mean: str
+) -> None:
+    more = ["--encoder", "mobilenet_v2", "--weights", "none", "--count", 3, "-o", "run"]
+    done = paring_here("images", "k-centre", "images", *more, "--mean", mean)
+    assert done.returncode == 2
+    assert "is not three numbers like 0.5,0.5,0.5" in done.stderr
 
 
 @pytest.mark.parametrize("p", [0, 1, 1.5, -0.1, "nan"])
@@ -143,7 +154,11 @@ def test_where_torch_is_missing_the_extra_is_named(
     paring_here: Paring, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
-    option = ["--encoder", "resnet50"] if name == "k-centre" else ["--from", "trained"]
+    option = (
+        ["--encoder", "resnet50", "--weights", "hub"]
+        if name == "k-centre"
+        else ["--from", "trained"]
+    )
     done = paring_here("images", name, "d.json", *option, "--rate", 0.5, "-o", "run")
     assert done.returncode == 2
     assert "pip install 'paring[torch]'" in done.stderr.replace("\n", " ")

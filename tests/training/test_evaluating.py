@@ -131,9 +131,7 @@ def test_perfect_answers_about_pictures_of_several_sizes_measure_as_one(
     shell = SimpleNamespace(task=task, classes=classes)
     model = Knowing(task, classes, samples_for(shell, data, recipe))
     told: list[tuple[str, int, int]] = []
-    measured = evaluate_model(
-        model.train(), data, recipe, progress=lambda *said: told.append(said)
-    )
+    measured = evaluate_model(model.train(), data, recipe, progress=lambda *said: told.append(said))
     assert not model.training
     assert told == [("measuring", 2, 3), ("measuring", 3, 3)]
     wanted = ("AP", "box_AP", "AR100") if task == "instance" else measured.metrics

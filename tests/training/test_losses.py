@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from paring.dataset.labelmaps import VOID
 from paring.training.losses import (
     cross_entropy,
+    outline_weight,
     rebalanced_loss,
     structure_loss,
     supervise,
@@ -77,7 +78,7 @@ def test_structure_loss_is_the_formula_pixel_by_pixel(void: bool, window: int) -
     logits, target = random_case(1, classes=1)
     if void:
         target[0, :, 5:9] = VOID
-    found = structure_loss(logits, target, window=window)
+    found = structure_loss(logits, target, weight=outline_weight(target, window=window))
     assert float(found) == pytest.approx(structure_by_hand(logits, target, window), abs=1e-5)
 
 
@@ -87,7 +88,9 @@ def test_a_pixel_on_the_outline_costs_more_than_one_amid_the_object() -> None:
     sure = torch.where(target == 1, 8.0, -8.0)[:, None]
     amid, outline = sure.clone(), sure.clone()
     amid[0, 0, 20, 2] = outline[0, 0, 20, 19] = -8.0
-    assert structure_loss(outline, target, window=5) > structure_loss(amid, target, window=5)
+    weight = outline_weight(target, window=5)
+    costs = [structure_loss(logits, target, weight=weight) for logits in (outline, amid)]
+    assert costs[0] > costs[1]
 
 
 def test_the_cross_entropy_within_is_weighted_and_not_averaged_first() -> None:
@@ -97,7 +100,15 @@ def test_the_cross_entropy_within_is_weighted_and_not_averaged_first() -> None:
     even = torch.zeros(1, 1, 1, 40)
     near, far = even.clone(), even.clone()
     near[..., 19], far[..., 0] = -6.0, -6.0
-    assert structure_loss(near, target, window=9) > structure_loss(far, target, window=9) + 0.1
+    weight = outline_weight(target, window=9)
+    costs = [structure_loss(logits, target, weight=weight) for logits in (near, far)]
+    assert costs[0] > costs[1] + 0.1
+
+
+def test_the_weight_of_the_outline_is_the_one_that_the_loss_takes_by_itself() -> None:
+    logits, target = random_case(4, classes=1)
+    given = structure_loss(logits, target, weight=outline_weight(target))
+    assert structure_loss(logits, target) == given
 
 
 def test_gsrl_without_rareness_and_hardness_is_cross_entropy() -> None:

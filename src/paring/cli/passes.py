@@ -107,20 +107,30 @@ def k_centre(
     source: Source,
     output: Output,
     encoder: Annotated[str, typer.Option(metavar="NAME", help="Network that gives features.")],
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH", help="Its weights: a file, `hub`, or `none` for one never trained."
+        ),
+    ],
     rate: Annotated[
         float | None, typer.Option(help="Pruning rate p: the share of images removed.")
     ] = None,
     count: Annotated[int | None, typer.Option(help="Number of images to keep instead.")] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Weights of the encoder, or `hub`.")
+    mean: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Mean of the images it was trained on.")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Their standard deviation, from 0 to 1.")
     ] = None,
     size: Annotated[int, typer.Option(min=1, help="Side in pixels of what it sees.")] = 224,
 ) -> None:
     """Keep images that cover all others in the features of a network, before any annotation.
 
-    Example: `paring images k-centre demo/images --encoder resnet50 --rate 0.5 -o run`
+    Example: `paring images k-centre demo/images --encoder resnet50 --weights hub --rate 0.5 -o run`
     """
     need_torch("this score")
+    means, deviations = _three("--mean", mean), _three("--std", std)
 
     def choose(data: Dataset, progress: Progress) -> tuple[Subset, None]:
         from paring.training.passes import image_features
@@ -128,11 +138,25 @@ def k_centre(
         features = image_features(
             data,
             encoder,
-            weights=weights,
+            weights=None if weights == "none" else weights,
             size=size,
+            mean=means,
+            std=deviations,
             progress=progress,
         )
         said = {"encoder": encoder, "weights": weights, "size": size}
+        said |= {"mean": means, "std": deviations}
         return keep_centres(features, data, rate=rate, count=count, parameters=said), None
 
     cut(source, output, choose, libraries=LIBRARIES)
+
+
+def _three(option: str, text: str | None) -> tuple[float, float, float] | None:
+    """Three numbers from text like ``0.5,0.5,0.5``."""
+    if text is None:
+        return None
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{option} {text!r} is not three numbers like 0.5,0.5,0.5") from error
+    return red, green, blue

@@ -17,6 +17,7 @@ from paring.evaluation.seen import Collected, labels_of
 from paring.training.losses import (
     DenseLoss,
     cross_entropy,
+    outline_weight,
     rebalanced_loss,
     structure_loss,
     supervise,
@@ -125,6 +126,8 @@ class DenseLesson(Lesson):
         loss = dense_loss(wished, self.model.task)
         if self.model.task == "semantic":
             return supervise_aside(stages, target, loss, wished.aux_weight)
+        if loss is structure_loss:  # the weight is that of the target, for all outputs
+            loss = partial(structure_loss, weight=outline_weight(target))
         return supervise(stages, target, loss, wished.aggregate)
 
     def on_validation_epoch_start(self) -> None:

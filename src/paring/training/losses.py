@@ -39,13 +39,31 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(logits, target, ignore_index=VOID, reduction="sum") / known
 
 
-def structure_loss(
-    logits: Tensor, target: Tensor, *, window: int = 31, emphasis: float = 5.0
-) -> Tensor:
+def outline_weight(target: Tensor, *, window: int = 31, emphasis: float = 5.0) -> Tensor:
+    """Weight (B, 1, H, W) of each pixel: large about the outline, 0 where void.
+
+    With m the truth, w = 1 + emphasis · abs(mean of m over the window - m).
+
+    Parameters
+    ----------
+    target : (B, H, W) of 0, 1 and `VOID`; void pixels weigh nothing, in the window too.
+    window : side of the averaging window in pixels, odd.
+    emphasis : how much more a pixel weighs that differs from all around it.
+
+    Example
+    -------
+    >>> outline_weight(torch.tensor([[[1, 1, 0, VOID]]]), window=3).flatten().tolist()
+    [1.0, 2.66..., 3.5, 0.0]
+    """
+    known = (target != VOID).unsqueeze(1).float()
+    truth = (target == 1).unsqueeze(1).float()
+    return known * (1 + emphasis * (_mean_around(truth, known, window) - truth).abs())
+
+
+def structure_loss(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Weighted binary cross-entropy plus weighted IoU, the loss of PRIME's networks (its 4.2).
 
-    With m the truth, p = sigmoid(logit) and w = 1 + emphasis · abs(mean of m over the window - m),
-    which is large where the outline is::
+    With m the truth, p = sigmoid(logit) and w the weight of a pixel::
 
         wBCE = sum(w · BCE(p, m)) / sum(w)
         wIoU = 1 - (sum(w · p · m) + 1) / (sum(w · (p + m)) - sum(w · p · m) + 1)
@@ -57,9 +75,9 @@ def structure_loss(
     Parameters
     ----------
     logits : (B, 1, H, W).
-    target : (B, H, W) of 0, 1 and `VOID`; void pixels weigh nothing, in the window too.
-    window : side of the averaging window in pixels, odd.
-    emphasis : how much more a pixel weighs that differs from all around it.
+    target : (B, H, W) of 0, 1 and `VOID`.
+    weight : (B, 1, H, W), 0 where void; None for `outline_weight` of the target, which a network
+        of several outputs need not compute for each.
 
     References
     ----------
@@ -72,9 +90,8 @@ def structure_loss(
     >>> round(float(structure_loss(sure, truth)), 4)
     0.0
     """
-    known = (target != VOID).unsqueeze(1).to(logits.dtype)
     truth = (target == 1).unsqueeze(1).to(logits.dtype)
-    weight = known * (1 + emphasis * (_mean_around(truth, known, window) - truth).abs())
+    weight = (outline_weight(target) if weight is None else weight).to(logits.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     per_image = (1, 2, 3)
     total = weight.sum(per_image)
@@ -87,10 +104,14 @@ def structure_loss(
 
 
 def _mean_around(truth: Tensor, known: Tensor, window: int) -> Tensor:
-    """Mean of the truth over the known pixels of a window about each pixel."""
+    """Mean of the truth over the known pixels of a window about each pixel.
+
+    Down, then across: 2 · window additions a pixel instead of its square.
+    """
     pad = window // 2
-    inside = F.avg_pool2d(truth * known, window, 1, pad)
-    there = F.avg_pool2d(known, window, 1, pad)
+    both = torch.cat([truth * known, known])
+    down = F.avg_pool2d(both, (window, 1), 1, (pad, 0))
+    inside, there = F.avg_pool2d(down, (1, window), 1, (0, pad)).chunk(2)
     return inside / there.clamp(min=1 / (2 * window**2))
 
 
