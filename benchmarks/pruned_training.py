@@ -6,25 +6,30 @@
 
 DATA holds ``kvasir/``, ``dsb2018/`` and ``weights/mobilenet_v2_imagenet.safetensors``; scenes are
 generated and take only the weights from there. WORK keeps every finished cell: a benchmark that
-was stopped goes on from there. Everything runs on one thread of the processor, so that the results
-are the same on any number of cores.
+was stopped goes on from there. `--minutes` ends it after the cell that is being made by then, and
+the tables say how many cells of how many seeds they are of. Everything runs on one thread of the
+processor, so that the results are the same on any number of cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import yaml
 
 import paring
 from machine import machine, save
 from paring.experiment import compare
+from paring.experiment.cells import finished
+from paring.experiment.plan import load_plan
+from paring.experiment.table import results, summarise
 from paring.experiment.wording import to_markdown
 
 SEEDS = [0, 1, 2]
@@ -40,12 +45,12 @@ MASK_RCNN = {
     "model": "maskrcnn_mobilenet_v2_fpn",
     "options": {
         "anchor_sizes": [[6], [12], [24], [48], [96]],
-        "fpn_channels": 64,
-        "box_width": 256,
-        "mask_width": 64,
-        "rois_per_image": 64,
-        "proposals_in_training": 200,
-        "proposals": 200,
+        "fpn_channels": 32,
+        "box_width": 128,
+        "mask_width": 32,
+        "rois_per_image": 32,
+        "proposals_in_training": 100,
+        "proposals": 100,
     },
 }
 TRAINED = ["el2n", "aum", "entropy", "forgetting", "ccs"]
@@ -63,7 +68,7 @@ def kvasir(data: Path, _: Path) -> dict[str, Any]:
             "workers": 0,
         },
         "augment": {"flip": 0.0},  # the paper trains without augmentation
-        "trainer": TRAINER | {"epochs": 3, "channels_last": True},
+        "trainer": TRAINER | {"epochs": 2, "channels_last": True},
     }
     return {
         "train": train,
@@ -72,18 +77,19 @@ def kvasir(data: Path, _: Path) -> dict[str, Any]:
             "full", "random", "similarity-ssim", "similarity-pcc",
             "entropy", "mc-dropout", "consistency",
         ],
-        "rates": [0.4, 0.56],
+        "rates": [0.56, 0.4],
+        "scores": {"consistency": {"views": 4}},
         "metrics": ["dice_per_image", "iou_per_image"],
     }  # fmt: skip
 
 
 def nuclei(data: Path, work: Path) -> dict[str, Any]:
-    """160 images of nuclei to cut and 80 to measure on; one class, so there is no CB to see."""
+    """80 images of nuclei to cut and 32 to measure on; one class, so there is no CB to see."""
     whole = json.loads((data / "dsb2018" / "instances.json").read_bytes())
     images = [i for i in whole["images"] if max(i["width"], i["height"]) <= 360]
     random.Random(0).shuffle(images)
     files = {}
-    for name, part in (("train", images[:160]), ("test", images[160:240])):
+    for name, part in (("train", images[:80]), ("test", images[80:112])):
         ids = {image["id"] for image in part}
         kept = [a for a in whole["annotations"] if a["image_id"] in ids]
         files[name] = work / f"{name}.json"
@@ -97,25 +103,25 @@ def nuclei(data: Path, work: Path) -> dict[str, Any]:
             "data": {
                 "train": {"path": str(files["train"]), "images": pictures},
                 "size": [128, 128],
-                "batch_size": 4,
+                "batch_size": 2,
                 "workers": 0,
             },
-            "trainer": TRAINER | {"epochs": 4},
+            "trainer": TRAINER | {"epochs": 5},
         }
     )
     return {
         "train": train,
         "test": {"path": str(files["test"]), "images": pictures},
         "methods": ["full", "random", "count", "shape", "shape-si", *TRAINED],
-        "rates": [0.5, 0.8],
+        "rates": [0.7, 0.5],
         "metrics": METRICS,
     }
 
 
 def scenes(_: Path, work: Path) -> dict[str, Any]:
-    """Generated scenes with bursts and a long tail of categories: 240 to cut, 120 to measure on."""
+    """Generated scenes with bursts and a long tail of categories: 160 to cut, 120 to measure on."""
     files = {}
-    for name, n, seed in (("train", 240, 0), ("test", 120, 1)):
+    for name, n, seed in (("train", 160, 0), ("test", 120, 1)):
         made = work / name
         files[name] = work / f"{name}.json"
         if not files[name].exists():
@@ -131,7 +137,7 @@ def scenes(_: Path, work: Path) -> dict[str, Any]:
                 "batch_size": 4,
                 "workers": 0,
             },
-            "trainer": TRAINER | {"epochs": 6},
+            "trainer": TRAINER | {"epochs": 5},
         }
     )
     return {
@@ -141,7 +147,7 @@ def scenes(_: Path, work: Path) -> dict[str, Any]:
             "full", "random", "count-balanced", "shape", "shape-si", "shape-cb", "shape-si-cb",
             *TRAINED,
         ],
-        "rates": [0.5, 0.8],
+        "rates": [0.8, 0.5],
         "metrics": METRICS,
     }  # fmt: skip
 
@@ -153,34 +159,59 @@ SETS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {
 }
 
 
+class Enough(Exception):
+    """The time is over."""
+
+
 def main() -> None:
     """Make the cells that are missing, then the tables of all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("set", choices=SETS)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
+    began = time.monotonic()
     work = given.work / given.set
     work.mkdir(parents=True, exist_ok=True)
     data = given.data.resolve()
-    plan = SETS[given.set](data, work.resolve())
-    plan["train"]["weights"] = str(data / "weights" / "mobilenet_v2_imagenet.safetensors")
+    shown = SETS[given.set](data, work.resolve())
+    shown["train"]["weights"] = str(data / "weights" / "mobilenet_v2_imagenet.safetensors")
     file = work / "plan.yaml"
     file.write_text(
-        yaml.safe_dump(plan | {"seeds": SEEDS, "budget": "both"}, sort_keys=False), encoding="utf-8"
+        yaml.safe_dump(shown | {"seeds": SEEDS, "budget": "both"}, sort_keys=False),
+        encoding="utf-8",
     )
-    found = compare(file, work / "cells", say=print)
-    if found.table is None or len(found.failed):
-        raise SystemExit(f"{len(found.failed)} cells failed; nothing is written")
-    plan["train"]["weights"] = "MobileNetV2, ImageNet"
+
+    def say(sentence: str) -> None:
+        print(sentence, flush=True)
+        if time.monotonic() - began > 60 * given.minutes:
+            raise Enough
+
+    plan = load_plan(file)
+    with contextlib.suppress(Enough):
+        compare(plan, work / "cells", say=say)
+    frame = results(finished(work / "cells", plan.places()))
+    failed = (frame["status"] == "failed").sum()
+    if failed:
+        raise SystemExit(f"{failed} cells failed; nothing is written")
+    seen = paring.read(plan.train.data.train.path, images=plan.train.data.train.images)
+    trainer = shown["train"]["trainer"] | {"batch_size": shown["train"]["data"]["batch_size"]}
     result = {
         "machine": machine("torch", "torchvision", "lightning"),
-        "images": len(found.data),
-        "instances": len(found.data.instances),
-        "training": {key: plan["train"][key] for key in ("model", "trainer", "optimiser")},
-        "cells": found.results.drop(pl.col("^(error|fingerprint)$")).to_dicts(),
+        "images": len(seen),
+        "instances": len(seen.instances),
+        "cells_planned": len(plan.places()),
+        "training": {"model": plan.train.model, "weights": "MobileNetV2, ImageNet"}
+        | {"size": shown["train"]["data"]["size"], "options": shown["train"].get("options", {})}
+        | {"trainer": trainer, "optimiser": shown["train"]["optimiser"]},
+        "cells": frame.drop("error").to_dicts(),
     }
-    lines = to_markdown(found.table, plan["metrics"], seeds=len(SEEDS)).splitlines()
+    lines = to_markdown(
+        summarise(frame, plan.metrics), plan.metrics, seeds=len(plan.seeds)
+    ).splitlines()
+    lines = [f"##{line}" if line.startswith("## ") else line for line in lines]
+    lines.append(f"{len(frame)} of {len(plan.places())} cells were made.")
     save(f"pruned_{given.set}", result, lines)
 
 

@@ -178,8 +178,9 @@ def test_two_devices_train_one_model_and_say_each_sentence_once(
 def test_two_devices_stop_together_where_the_loss_is_no_number(
     two: Paring, recipe: Path, tmp_path: Path
 ) -> None:
-    done = two("recipe.yaml", "-o", "run", "optimiser.name=sgd", "optimiser.lr=1e30",
-               "data.batch_size=1")
+    done = two(
+        "recipe.yaml", "-o", "run", "optimiser.name=sgd", "optimiser.lr=1e30", "data.batch_size=1"
+    )
     assert done.returncode != 0
     assert "the loss became nan in epoch 1, step 2, at image" in done.stderr
     assert "Traceback" not in done.stderr, done.stderr

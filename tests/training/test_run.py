@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import msgspec
 from paring.dataset.record import Record
 from paring.dataset.subset import Subset
 from paring.errors import InputError
+from paring.evaluation import coco_metrics, read_results
 from paring.images.selection import keep_random
 from paring.models import load
 from paring.training.evaluating import evaluate_run
@@ -79,19 +81,27 @@ def test_a_dense_model_learns_and_beats_a_constant_answer(
     assert trained.metrics[metric] > guess(scenes, recipe)
 
 
-def test_a_mask_rcnn_learns_to_find_something(scenes, tmp_path: Path) -> None:
+def test_a_mask_rcnn_learns_to_find_more_than_a_constant_answer(scenes, tmp_path: Path) -> None:
     recipe = tiny(
         *scenes,
         "maskrcnn_mobilenet_v2_fpn",
-        trainer={"epochs": 10},
-        optimiser={"lr": 0.002},
-        data={"batch_size": 3, "size": SIZE},
+        trainer={"epochs": 16, "threads": 1},
+        optimiser={"lr": 0.004},
+        data={"batch_size": 2, "size": SIZE},
     )
     trained = train(recipe, tmp_path / "run")
     seen = losses(tmp_path / "run")
     assert sum(seen[-8:]) < 0.7 * sum(seen[:8])
-    assert trained.metrics["AP"] >= 0
-    assert trained.metrics["box_AR100"] > 0
+    truth = prepare_data(recipe).val
+    same = [  # the whole picture is one of everything
+        {"image_id": i, "category_id": c, "bbox": [0, 0, SIZE[1], SIZE[0]], "score": 1.0}
+        for i in truth.images["image_id"]
+        for c in truth.categories["category_id"]
+    ]
+    (tmp_path / "same.json").write_text(json.dumps(same))
+    constant = coco_metrics(truth, read_results(tmp_path / "same.json", truth), kind="bbox")
+    assert trained.metrics["box_AP50"] > constant["AP50"] + 0.02
+    assert trained.metrics["AP50"] > 0.02
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights_and_another_does_not(
@@ -111,7 +121,7 @@ def test_the_number_of_workers_changes_nothing(scenes, tmp_path: Path) -> None:
     assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
 
 
-@pytest.mark.parametrize("extra", [{}, {"ema": 0.9}])
+@pytest.mark.parametrize("extra", [{}, {"ema": 0.9}, {"steps": 17}])
 def test_a_killed_and_resumed_training_equals_an_unbroken_one(
     scenes, tmp_path: Path, extra: dict
 ) -> None:
@@ -126,7 +136,7 @@ def test_a_killed_and_resumed_training_equals_an_unbroken_one(
     command = [sys.executable, "-m", "paring", "train", "recipe.yaml", "-o", "killed"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         record = tmp_path / "killed" / "record" / "epoch-0002.parquet"
-        for _ in range(600):
+        for _ in range(6000):
             if record.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
@@ -134,8 +144,35 @@ def test_a_killed_and_resumed_training_equals_an_unbroken_one(
     assert not (tmp_path / "killed" / "trained.json").exists()
     resumed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "going on after epoch" in resumed.stderr
-    train(recipe, tmp_path / "unbroken")
+    unbroken = train(recipe, tmp_path / "unbroken")
+    assert unbroken.steps == extra.get("steps", 18)
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"trainer": {"epochs": 4}},
+        {"trainer": {"epochs": 9, "steps": 4}},
+        {"trainer": {"epochs": 9}, "stop": {"patience": 1, "keep": "best"}},
+    ],
+    ids=["epochs", "steps", "patience"],
+)
+def test_a_training_killed_after_its_last_checkpoint_trains_no_more(
+    scenes, tmp_path: Path, sections: dict
+) -> None:
+    more = {"optimiser": {"lr": 1e-9}, "record": {"keep": "signs"}}
+    recipe = tiny(*scenes, "emcad_mobilenet_v2", **sections, **more)
+    run = tmp_path / "run"
+    trained = train(recipe, run)
+    whole = files_of(run)
+    for name in ("trained.json", "metrics.json"):
+        (run / name).unlink()
+    if recipe.stop.keep == "last":
+        (run / "model.safetensors").unlink()
+    again = train(recipe, run)
+    assert (again.epochs, again.steps) == (trained.epochs, trained.steps)
+    assert files_of(run) == whole
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_image(scenes, tmp_path: Path) -> None:

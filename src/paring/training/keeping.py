@@ -13,6 +13,7 @@ from paring.dataset.writing import beside
 from paring.errors import InputError
 from paring.models import save
 from paring.training.lessons import TrainingFailed
+from paring.training.stopping import steps_ahead
 
 LAST = "last.ckpt"
 
@@ -162,12 +163,14 @@ class Steps(pl.Callback):
     Parameters
     ----------
     progress : called with a label, optimiser steps done and to do.
+    limit : steps after which it ends, or None.
     """
 
-    def __init__(self, progress: Callable[[str, int, int], None]) -> None:
+    def __init__(self, progress: Callable[[str, int, int], None], limit: int | None = None) -> None:
         self.progress = progress
+        self.limit = limit
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One batch more."""
-        total = int(trainer.estimated_stepping_batches)
+        total = steps_ahead(trainer, self.limit)
         self.progress("training", min(trainer.global_step, total), total)

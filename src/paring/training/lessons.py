@@ -24,6 +24,7 @@ from paring.training.losses import (
     supervise_aside,
 )
 from paring.training.optimising import make_optimiser, make_schedule
+from paring.training.stopping import steps_ahead
 
 if TYPE_CHECKING:
     from paring.models.dense import DenseModel
@@ -63,7 +64,7 @@ class Lesson(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser of the recipe, its rate set after every step."""
         optimiser = make_optimiser(self.model, self.recipe.optimiser)
-        steps = int(self.trainer.estimated_stepping_batches)  # sets up the loaders
+        steps = steps_ahead(self.trainer, self.recipe.trainer.steps)
         batches = float(self.trainer.num_training_batches)
         schedule = make_schedule(
             optimiser,

@@ -29,6 +29,7 @@ from paring.training.logs import TableLog
 from paring.training.recipe import Recipe, load_recipe
 from paring.training.recording import Recording
 from paring.training.sources import Prepared, prepare_data
+from paring.training.stopping import Limit
 from paring.training.trained import (
     CHECKPOINTS,
     FACTS,
@@ -213,14 +214,22 @@ def _fit(
     if recipe.log.tensorboard:
         loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
     wished = recipe.trainer
+    epochs = wished.epochs
+    resumes = checkpoint.is_file()
+    if resumes:
+        epoch, over = _how_far(checkpoint, wished.steps)
+        table.drop_from(epoch)
+        tell(f"going on after epoch {epoch} of {wished.epochs}")
+        epochs = epoch if over else epochs
+    elif table.rows:
+        table.drop_from(0)
     validates = prepared.val is not None and len(prepared.val) > 0
     trainer = pl.Trainer(
         accelerator=wished.accelerator,
         devices=list(wished.devices) if isinstance(wished.devices, tuple) else wished.devices,
         strategy=wished.strategy,
         precision=wished.precision,
-        max_epochs=wished.epochs,
-        max_steps=-1 if wished.steps is None else wished.steps,
+        max_epochs=epochs,
         gradient_clip_val=wished.clip,
         gradient_clip_algorithm=wished.clip_by,
         accumulate_grad_batches=wished.accumulate,
@@ -237,13 +246,6 @@ def _fit(
         deterministic="warn" if torch.cuda.is_available() else None,
         default_root_dir=folder,
     )
-    resumes = checkpoint.is_file()
-    if resumes:
-        epoch = _epoch_of(checkpoint)
-        table.drop_from(epoch)
-        tell(f"going on after epoch {epoch} of {wished.epochs}")
-    elif table.rows:
-        table.drop_from(0)
     trainer.fit(
         lesson, datamodule=data, ckpt_path=checkpoint if resumes else None, weights_only=True
     )
@@ -285,21 +287,31 @@ def _callbacks(
                 every=recipe.record.every,
             )
         )
+    if recipe.trainer.steps is not None:
+        callbacks.append(Limit(recipe.trainer.steps))
     if progress is not None:
-        callbacks.append(Steps(progress))
+        callbacks.append(Steps(progress, recipe.trainer.steps))
     return [*callbacks, Checkpoints(folder / CHECKPOINTS, table.save)]
 
 
-def _epoch_of(checkpoint: Path) -> int:
-    """How many epochs a checkpoint has behind it; `InputError` where it is broken."""
+def _how_far(checkpoint: Path, steps: int | None) -> tuple[int, bool]:
+    """Epochs that a checkpoint has behind it, and whether the training ends there.
+
+    It does where it has had its steps, or had stopped for want of gain. Raises `InputError` where
+    the checkpoint is broken.
+    """
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        return int(state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        epochs = int(state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+        had_its_steps = steps is not None and int(state["global_step"]) >= steps
+        callbacks = state["callbacks"].values()
+        had_stopped = any(c["wait_count"] >= c["patience"] for c in callbacks if "patience" in c)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
         raise InputError(
             f"{checkpoint}: the checkpoint cannot be read ({type(error).__name__}); remove it to "
             "train from the beginning, all else of the run stays"
         ) from error
+    return epochs, had_its_steps or had_stopped
 
 
 def _finished(
