@@ -267,7 +267,14 @@ def _callbacks(
     if prepared.val is not None:
         callbacks.append(Best(folder / MODEL if stop.keep == "best" else None, monitor))
         if stop.patience is not None:
-            callbacks.append(EarlyStopping(f"val_{monitor}", mode="max", patience=stop.patience))
+            callbacks.append(
+                EarlyStopping(
+                    f"val_{monitor}",
+                    mode="max",
+                    patience=stop.patience,
+                    check_on_train_epoch_end=False,  # but before the checkpoint, which must know
+                )
+            )
     if recipe.trainer.ema is not None:
         callbacks.append(EMAWeightAveraging(decay=recipe.trainer.ema))
     if recipe.record.keep is not None:
