@@ -40,10 +40,17 @@ def test_a_built_in_recipe_written_out_is_read_back_as_the_same(name: str, folde
     assert recipe_of(folder, recipe.to_yaml()) == recipe
 
 
-def test_the_built_in_recipes_are_those_of_the_papers_and_two_small_ones() -> None:
-    assert recipes() == ["maskrcnn", "polyp", "semantic", "small-instances", "small-polyp"]
+def test_the_built_in_recipes_are_those_of_the_papers_and_three_small_ones() -> None:
+    assert recipes() == [
+        "maskrcnn",
+        "polyp",
+        "semantic",
+        "small-instances",
+        "small-polyp",
+        "small-semantic",
+    ]
     tasks = [task_of(load_recipe(name).model) for name in recipes()]
-    assert tasks == ["instance", "binary", "semantic", "instance", "binary"]
+    assert tasks == ["instance", "binary", "semantic"] * 2
 
 
 def test_the_recipe_of_tfdp_says_what_mmdetection_does_by_default() -> None:
@@ -54,6 +61,7 @@ def test_the_recipe_of_tfdp_says_what_mmdetection_does_by_default() -> None:
     assert (recipe.trainer.epochs, schedule.milestones, schedule.gamma) == (12, (8, 11), 0.1)
     assert (schedule.warmup_steps, schedule.warmup_start) == (500, 0.001)
     assert (recipe.augment.flip, recipe.data.size) == (0.5, (800, 1333))
+    assert recipe.options == {"trainable_layers": 3, "frozen_norm": True}
 
 
 def test_the_recipe_of_prime_says_what_its_section_4_2_does() -> None:
