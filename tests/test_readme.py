@@ -41,6 +41,27 @@ def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> 
     assert (tmp_path / "kept.json").is_file()
 
 
+@pytest.mark.torch
+def test_every_training_that_the_readme_shows_runs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    here = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    (recipe,) = blocks("yaml")
+    (tmp_path / "comparison.yaml").write_text(recipe, encoding="utf-8")
+    lines = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
+    smaller = "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1"
+    for line in ("paring demo -o demo", *lines):
+        command = f"{line} {smaller}" if line.startswith("paring compare") else line
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PATH": here},
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert (tmp_path / "compared" / "report" / "index.html").is_file()
+
+
 TARGETS = re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE)
 
 

@@ -47,8 +47,14 @@ def test_the_full_data_comes_first_and_chance_is_always_there(recipe: Path) -> N
 def test_both_budgets_make_two_cells_of_each_cut_and_share_the_full_data(recipe: Path) -> None:
     places = load_plan(recipe, ["budget=both"]).places()
     assert len(set(places)) == len(places) == 2 + 2 * 2 * 2
-    assert [place.budget for place in places[:4]] == ["epochs", "epochs", "epochs", "steps"]
+    assert [place.budget for place in places[2:]] == ["epochs"] * 4 + ["steps"] * 4
     assert {p.budget for p in load_plan(recipe, ["budget=steps"]).places()[2:]} == {"steps"}
+
+
+def test_a_rate_is_done_under_both_budgets_before_the_next(recipe: Path) -> None:
+    places = load_plan(recipe, ["budget=both", "rates=[0.6, 0.3]"]).places()[2:]
+    order = list(dict.fromkeys((place.rate, place.budget) for place in places))
+    assert order == [(0.6, "epochs"), (0.6, "steps"), (0.3, "epochs"), (0.3, "steps")]
 
 
 def test_every_method_has_a_plan(recipe: Path) -> None:

@@ -36,7 +36,7 @@ schedule: {name: constant, warmup_steps: 0, warmup_start: 0.001, milestones: [],
   power: 0.9}
 trainer: {epochs: 10, steps: null, precision: 32-true, clip: null, clip_by: norm, accumulate: 1,
   ema: null, accelerator: auto, devices: 1, strategy: auto, multi_scale: [], validate_every: 1,
-  threads: null}
+  threads: null, channels_last: false}
 stop: {patience: null, monitor: auto, keep: last}
 record: {keep: null, every: 1}
 log: {every: 10, tensorboard: true}

@@ -84,13 +84,16 @@ class Plan(Section, frozen=True):
         return by
 
     def places(self) -> list[Place]:
-        """The cells in order: the full data for every seed, then budgets, rates, methods."""
+        """The cells in order: the full data for every seed, then rates, budgets, methods, seeds.
+
+        A comparison that is cut short so has whole tables of the first rates.
+        """
         return [
             *(Place(FULL, 0.0, seed, "epochs") for seed in self.seeds),
             *(
                 Place(method, rate, seed, budget)
-                for budget in self.budgets
                 for rate in self.rates
+                for budget in self.budgets
                 for method in self.cuts
                 for seed in self.seeds
             ),

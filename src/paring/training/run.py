@@ -85,7 +85,7 @@ def train(
     folder = Path(folder)
     recipe = _enter(folder, recipe, subset)
     notes: list[str] = []
-    if rank_zero_only.rank != 0:  # of several processes the first speaks
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # of several, the first speaks
         progress = say = None
 
     def tell(sentence: str) -> None:
