@@ -39,7 +39,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe += ["trainer.epochs=1", "trainer.threads=1", "trainer.accelerator=cpu"]
     recipe += ["record.keep=signs"]
     command = [sys.executable, "-c", TRAIN, *recipe]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from paring.errors import InputError
+from paring.evaluation.threads import torch_threads
 
 _SEED = 0  # of the image that is shown to the model
 
@@ -73,7 +74,7 @@ def measure_cost(
     if threads is not None and threads < 1:
         raise InputError(f"threads {threads} cannot be; it is 1 or more")
     image = _image(size)
-    with _threads(threads) as used, _evaluating(model):
+    with torch_threads(threads) as used, _evaluating(model):
         out: dict[str, Any] = {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "macs": count_macs(model, size=size),
@@ -176,18 +177,6 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for part, training in was.items():
             part.training = training
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[int]:
-    """So many threads of torch for the block; gives how many there are."""
-    was = torch.get_num_threads()
-    if number is not None:
-        torch.set_num_threads(number)
-    try:
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(was)
 
 
 # -- ONNX Runtime ------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from paring.errors import InputError
 from paring.evaluation.dense import DenseTally
 from paring.evaluation.detection import category_ap
 from paring.evaluation.seen import Collected, labels_of, resized
+from paring.evaluation.threads import torch_threads
 from paring.models import load
 from paring.training.loading import Batches, EpochRows, Loader, make_loader
 from paring.training.moving import moved
@@ -74,7 +75,7 @@ def evaluate_model(
     ----------
     model : of `paring.models`; it is left in evaluation mode.
     data : images with their truth.
-    recipe : how the model was trained: size, resizing, batch size.
+    recipe : how the model was trained: size, resizing, batch size, threads.
     device : where it runs.
     progress : called with a label, images done and images to do.
 
@@ -91,7 +92,7 @@ def evaluate_model(
     done = 0
     collected = Collected(data, model.classes) if model.task == "instance" else None
     tally = None if model.task == "instance" else DenseTally(model.classes)
-    with torch.inference_mode():
+    with torch_threads(recipe.trainer.threads), torch.inference_mode():
         for batch in in_order(samples, recipe.data.batch_size, workers=recipe.data.workers):
             batch = moved(batch, torch.device(device))
             if collected is not None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.errors import InputError
+from paring.evaluation.threads import torch_threads
 from paring.training.evaluating import in_order, load_run, refuse_other_classes
 from paring.training.recipe import Recipe
 from paring.training.samples import Samples
@@ -59,7 +60,7 @@ def dropout_passes(
     model.eval()
     for batch in _one_by_one(model, data, recipe, progress, "asking with dropout"):
         torch.manual_seed(seed * 1_000_003 + int(batch["row"][0]))
-        with torch.inference_mode():
+        with torch_threads(recipe.trainer.threads), torch.inference_mode():
             found = _with_dropout(model, batch, passes, p)
         yield from _answers(model, data, batch, found)
 
@@ -163,7 +164,7 @@ def augmented_passes(
     model.eval()
     for batch in _one_by_one(model, data, recipe, progress, "asking about views"):
         shown = views_of(views, seed, int(batch["row"][0]))
-        with torch.inference_mode():
+        with torch_threads(recipe.trainer.threads), torch.inference_mode():
             found = _asked(model, _seen(batch, shown))
         unwarped = [view.unwarped(z) for view, z in zip(shown, found, strict=True)]
         yield from _answers(model, data, batch, unwarped)

@@ -20,6 +20,7 @@ from paring.dataset.reading import Progress
 from paring.dataset.subset import Subset
 from paring.dataset.writing import beside, clear_abandoned
 from paring.errors import InputError
+from paring.evaluation.threads import torch_threads
 from paring.models import build, load, save, start_from
 from paring.training.evaluating import evaluate_model, in_order, samples_for
 from paring.training.keeping import LAST, Best, Checkpoints, Clock, EpochLoss, Steps
@@ -174,15 +175,12 @@ def _differs(one: Any, other: Any, above: str = "") -> str:
 @contextmanager
 def _settings(recipe: Recipe) -> Iterator[None]:
     """Threads as wished, and Lightning quiet, while the block runs."""
-    threads = torch.get_num_threads()
     logs = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [log.level for log in logs]
     for log in logs:
         log.setLevel(logging.ERROR)
-    if recipe.trainer.threads is not None:
-        torch.set_num_threads(recipe.trainer.threads)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch_threads(recipe.trainer.threads):
             # the number of workers is the user's choice, and small sets have few batches
             warnings.filterwarnings("ignore", message=r".*does not have many workers")
             warnings.filterwarnings("ignore", message=r".*The number of training batches")
@@ -190,7 +188,6 @@ def _settings(recipe: Recipe) -> Iterator[None]:
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
             yield
     finally:
-        torch.set_num_threads(threads)
         for log, level in zip(logs, levels, strict=True):
             log.setLevel(level)
 
