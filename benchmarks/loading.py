@@ -94,10 +94,10 @@ def train_once(file: Path, task: Task, size: int, workers: int) -> dict[str, flo
     }
 
 
-def with_a_model(folder: Path, size: int, repeats: int) -> dict[str, dict[str, Any]]:
+def with_a_model(folder: Path, images: int, size: int, repeats: int) -> dict[str, dict[str, Any]]:
     """The same for both kinds of targets and all numbers of workers, repeated."""
     file = folder / "trained" / "scenes.json"
-    scenes = paring.scenes(160, seed=1, size=(480, 640), folder=file.with_name("images"))
+    scenes = paring.scenes(images, seed=1, size=(480, 640), folder=file.with_name("images"))
     scenes.write(file, format="coco")
     found: dict[str, dict[str, Any]] = {}
     for task in TASKS:
@@ -113,6 +113,7 @@ def main() -> None:
     """Measure all combinations, and write them down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--trained", type=int, default=160, help="images of each training")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--dry", action="store_true", help="print only")
@@ -127,14 +128,19 @@ def main() -> None:
             }
             for task in TASKS
         }
-        trained = with_a_model(Path(folder), given.size // 2, given.repeats)
+        trained = with_a_model(Path(folder), given.trained, given.size // 2, given.repeats)
     result = {
         "machine": machine("torch", "torchvision", "opencv-python-headless", "numpy"),
         "images": given.images,
         "size": given.size,
         "batch": BATCH,
         "samples_a_second": rates,
-        "with_a_model": {"images": 160, "size": given.size // 2, "epochs": 3, "runs": trained},
+        "with_a_model": {
+            "images": given.trained,
+            "size": given.size // 2,
+            "epochs": 3,
+            "runs": trained,
+        },
     }
     lines = [
         f"{given.images:,} scenes of 640 x 480 pixels (JPEG) at {given.size} x {given.size}, "
@@ -153,9 +159,9 @@ def main() -> None:
             )
     lines += [
         "",
-        f"In trainings of three epochs over 160 such scenes at {given.size // 2} x "
-        f"{given.size // 2}, one thread for the model, with the cache: Mask R-CNN (instance) and "
-        f"EMCAD (binary) on MobileNetV2, {given.repeats} runs each.",
+        f"In trainings of three epochs over {given.trained} such scenes at "
+        f"{given.size // 2} x {given.size // 2}, one thread for the model, with the "
+        f"cache: Mask R-CNN (instance) and EMCAD (binary) on MobileNetV2, {given.repeats} runs each.",
         "",
         "| targets | workers | images a second | share of the time that the trainer waited |",
         "|---|---|---|---|",
