@@ -161,7 +161,8 @@ def main() -> None:
         "",
         f"In trainings of three epochs over {given.trained} such scenes at "
         f"{given.size // 2} x {given.size // 2}, one thread for the model, with the "
-        f"cache: Mask R-CNN (instance) and EMCAD (binary) on MobileNetV2, {given.repeats} runs each.",
+        f"cache: Mask R-CNN (instance) and EMCAD (binary) on MobileNetV2, "
+        f"{given.repeats} runs each.",
         "",
         "| targets | workers | images a second | share of the time that the trainer waited |",
         "|---|---|---|---|",
