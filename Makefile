@@ -25,8 +25,9 @@ $(VENV)/torch: $(VENV)/dev
 demo: $(VENV)/core  ## generated scenes: make some, prune them, show what it cost
 	$(BIN)/paring demo --overwrite -o demo
 
+# two processes of one thread each; with two threads each they would fight over two cores
 test: $(VENV)/torch  ## all tests
-	$(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 test-core: $(VENV)/dev  ## the tests that need no torch
 	$(BIN)/python -m pytest --numprocesses 2 -m 'not torch'
