@@ -18,20 +18,26 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A line of the README in a shell; it must succeed."""
     here = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": here},
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done
+
+
+def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     shown = []
     for block in blocks("console"):
         for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, expected = step.partition("\n")
-            done = subprocess.run(
-                ["bash", "-c", command],
-                cwd=tmp_path,
-                capture_output=True,
-                text=True,
-                env=os.environ | {"PATH": here},
-            )
-            assert done.returncode == 0, done.stderr
+            done = run(command, tmp_path)
             plain = "\n".join(line.rstrip() for line in done.stdout.splitlines())
             assert plain == expected.rstrip("\n"), command
             shown.append(command.split()[1])
@@ -44,21 +50,13 @@ def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> 
 @pytest.mark.torch
 def test_every_training_that_the_readme_shows_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    here = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     (recipe,) = blocks("yaml")
     (tmp_path / "comparison.yaml").write_text(recipe, encoding="utf-8")
     lines = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
     smaller = "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1"
     for line in ("paring demo -o demo", *lines):
         command = f"{line} {smaller}" if line.startswith("paring compare") else line
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env=os.environ | {"PATH": here},
-        )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        run(command, tmp_path)
     assert (tmp_path / "compared" / "report" / "index.html").is_file()
 
 

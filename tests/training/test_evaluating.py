@@ -119,6 +119,20 @@ MODELS = {
 # -- a model that knows -----------------------------------------------------------------------
 
 
+def test_a_model_is_measured_on_the_threads_that_it_was_trained_on(
+    scenes: Path, tmp_path: Path
+) -> None:
+    data, threads = blocks(tmp_path), torch.get_num_threads()
+    recipe = tiny(scenes, model=MODELS["binary"], trainer={"threads": threads + 1})
+    classes = choose_classes(data, "binary")
+    shell = SimpleNamespace(task="binary", classes=classes)
+    model = Knowing("binary", classes, samples_for(shell, data, recipe))
+    seen: set[int] = set()
+    model.register_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads()))
+    evaluate_model(model, data, recipe)
+    assert (seen, torch.get_num_threads()) == ({threads + 1}, threads)
+
+
 @pytest.mark.parametrize("resize", ["stretch", "pad"])
 @pytest.mark.parametrize("task", [*MODELS])
 def test_perfect_answers_about_pictures_of_several_sizes_measure_as_one(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -261,6 +262,21 @@ def test_the_first_answer_about_views_is_the_plain_one_and_others_differ(
 def test_views_are_the_same_for_the_same_seed(runs: dict[str, Path], data: Dataset) -> None:
     both = [by_unit(augmented_passes(runs["binary"], data, views=2, seed=4)) for _ in range(2)]
     assert all(np.array_equal(both[0][unit], both[1][unit]) for unit in both[0])
+
+
+@pytest.mark.parametrize("asked", [dropout_passes, augmented_passes])
+def test_a_model_is_asked_on_the_threads_that_it_was_trained_on(
+    runs: dict[str, Path], data: Dataset, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, recipe = load_run(runs["binary"])
+    threads = torch.get_num_threads()
+    wished = msgspec.structs.replace(recipe.trainer, threads=threads + 1)
+    other = msgspec.structs.replace(recipe, trainer=wished)
+    monkeypatch.setattr(passes, "load_run", lambda _: (model, other))
+    seen: set[int] = set()
+    model.register_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads()))
+    assert list(asked(runs["binary"], data))
+    assert (seen, torch.get_num_threads()) == ({threads + 1}, threads)
 
 
 def test_one_view_is_refused(runs: dict[str, Path], data: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class TrainingFailed(RuntimeError):
     """
 
 
-class Lesson(pl.LightningModule):
+class Lesson(pl.LightningModule, ABC):
     """What both kinds of models share: optimiser, schedule, randomness, and a watch on the loss.
 
     Parameters
@@ -81,9 +82,9 @@ class Lesson(pl.LightningModule):
         """Each epoch draws from a stream of its own, so that a resumed training draws the same."""
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
 
+    @abstractmethod
     def loss_of(self, batch: Batch) -> Tensor:
         """The loss of a batch, a number."""
-        raise NotImplementedError
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """One batch; stops where the loss is no number."""
