@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import io
+
 from rich.console import Console
 
 from paring.cli.tables import number, plain_table, values_table
 
 
 def shown(table) -> list[list[str]]:
-    console = Console(width=80, record=True, quiet=True)
-    console.print(table)
-    return [line.split() for line in console.export_text().splitlines()]
+    written = io.StringIO()
+    Console(file=written, width=80).print(table)
+    return [line.split() for line in written.getvalue().splitlines()]
 
 
 def test_values_within_values_are_shown_with_both_names() -> None:
