@@ -27,10 +27,10 @@ demo: $(VENV)/core  ## generated scenes: make some, prune them, show what it cos
 
 # two processes of one thread each; with two threads each they would fight over two cores
 test: $(VENV)/torch  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-core: $(VENV)/dev  ## the tests that need no torch
-	$(BIN)/python -m pytest --numprocesses 2 -m 'not torch'
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m 'not torch'
 
 lint: $(VENV)/torch  ## style and types
 	$(BIN)/ruff check .

@@ -54,7 +54,7 @@ def test_every_training_that_the_readme_shows_runs(tmp_path: Path) -> None:
     (tmp_path / "comparison.yaml").write_text(recipe, encoding="utf-8")
     lines = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
     smaller = "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1"
-    for line in ("paring demo -o demo", *lines):
+    for line in ("paring demo --images 60 -o demo", *lines):
         command = f"{line} {smaller}" if line.startswith("paring compare") else line
         run(command, tmp_path)
     assert (tmp_path / "compared" / "report" / "index.html").is_file()
