@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from paring import evaluation, experiment, images, models, report, training
+    from paring import channels, evaluation, experiment, images, models, report, training
     from paring.dataset.formats import read
     from paring.dataset.masks import MaskStore
     from paring.dataset.scenes import scenes
@@ -31,6 +31,7 @@ __all__ = [
     "MaskStore",
     "Scores",
     "Subset",
+    "channels",
     "evaluation",
     "experiment",
     "images",
@@ -41,7 +42,7 @@ __all__ = [
     "training",
 ]
 
-_ROOMS = ("evaluation", "experiment", "images", "models", "report", "training")
+_ROOMS = ("channels", "evaluation", "experiment", "images", "models", "report", "training")
 _HOMES = {
     "Dataset": "paring.dataset.table",
     "InputError": "paring.errors",
