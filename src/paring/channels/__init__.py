@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from paring.channels.clique import exact_clique, greedy_clique, local_search_clique
     from paring.channels.redundancy import pairwise_redundancy
+    from paring.channels.structure import find_structure
 
-__all__ = ["exact_clique", "greedy_clique", "local_search_clique", "pairwise_redundancy"]
+__all__ = [
+    "exact_clique",
+    "find_structure",
+    "greedy_clique",
+    "local_search_clique",
+    "pairwise_redundancy",
+]
 
 _HOMES = {
     "exact_clique": "paring.channels.clique",
+    "find_structure": "paring.channels.structure",
     "greedy_clique": "paring.channels.clique",
     "local_search_clique": "paring.channels.clique",
     "pairwise_redundancy": "paring.channels.redundancy",

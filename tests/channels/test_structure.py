@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import segmentation_models_pytorch as smp
+import timm
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvTransposeNd
+from torchvision import models as tv
+
+from paring.channels.structure import call, find_structure, remove, tensors_of
+from paring.errors import InputError
+from paring.models import build
+
+pytestmark = pytest.mark.torch
+
+NETWORKS = {
+    "resnet18": tv.resnet18,
+    "mobilenet_v2": tv.mobilenet_v2,
+    "mobilenet_v3_small": tv.mobilenet_v3_small,
+    "regnet_y_400mf": tv.regnet_y_400mf,
+    "efficientnet_b0": tv.efficientnet_b0,
+    "lraspp": lambda: tv.segmentation.lraspp_mobilenet_v3_large(weights_backbone=None),
+    "timm mobilenetv3": lambda: timm.create_model("mobilenetv3_small_050"),
+    "timm seresnet": lambda: timm.create_model("legacy_seresnet18"),
+    "smp unet": lambda: smp.Unet("resnet18", encoder_weights=None),
+    "smp unet scse": lambda: smp.Unet(
+        "mobilenet_v2", encoder_weights=None, decoder_attention_type="scse"
+    ),
+    "smp unet++": lambda: smp.UnetPlusPlus("resnet18", encoder_weights=None),
+    "smp linknet": lambda: smp.Linknet("resnet18", encoder_weights=None),
+    "smp deeplabv3+": lambda: smp.DeepLabV3Plus("resnet18", encoder_weights=None),
+    "smp segformer": lambda: smp.Segformer("mit_b0", encoder_weights=None),
+    "deeplabv3plus_mobilenet_v2": lambda: build("deeplabv3plus_mobilenet_v2", ["a", "b"]),
+    "pspnet_mobilenet_v2": lambda: build("pspnet_mobilenet_v2", ["a", "b"]),
+}
+
+
+def image(*shape: int):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def uneven(model: nn.Module) -> nn.Module:
+    """The model as if trained: with norms that differ from channel to channel."""
+    torch.manual_seed(1)
+    for part in model.modules():
+        if isinstance(part, _BatchNorm):
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.normal_(part.bias, std=0.3)
+            nn.init.normal_(part.running_mean, std=0.1)
+            nn.init.uniform_(part.running_var, 0.5, 1.5)
+    return model.eval()
+
+
+def masked(model: nn.Module, groups, removed) -> nn.Module:
+    """The model at full width whose removed channels are zero wherever they are made."""
+    model = copy.deepcopy(model)
+    modules = dict(model.named_modules())
+    for group, units in zip(groups, removed, strict=True):
+        for member in group.members:
+            places = torch.as_tensor(member.places[units].ravel())
+            layer = modules.get(member.layer)
+            if member.side == "in" or isinstance(layer, nn.PReLU):
+                continue
+            for name in ("weight", "bias"):
+                value = getattr(layer, name, None)
+                if value is not None:
+                    made_by = isinstance(layer, _ConvTransposeNd) and name == "weight"
+                    value.data.index_fill_(1 if made_by and layer.groups == 1 else 0, places, 0)
+    return model
+
+
+def half_of(groups, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [np.sort(rng.choice(g.size, g.size // 2, replace=False)) for g in groups]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_without_channels_is_the_one_whose_channels_are_zero(name: str) -> None:
+    torch.manual_seed(0)
+    model, x = uneven(NETWORKS[name]()), image(1, 3, 64, 64)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    found = find_structure(model, x)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    removed = half_of(found.groups)
+    small = copy.deepcopy(model)
+    remove(small, found.groups, removed)
+    with torch.no_grad():
+        ours, expected = (
+            tensors_of(call(m, x)) for m in (small, masked(model, found.groups, removed))
+        )
+        whole = tensors_of(call(model, x))
+    assert sum(p.numel() for p in small.parameters()) < 0.8 * sum(
+        p.numel() for p in model.parameters()
+    )
+    for one, other, plain in zip(ours, expected, whole, strict=True):
+        scale = float(other.abs().max())
+        assert float((one - other).abs().max()) < 1e-5 * scale
+        assert float((plain - other).abs().max()) > 1e-3 * scale
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.inner = nn.Conv2d(8, 12, 3, padding=1)
+        self.back = nn.Conv2d(12, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        x = self.first(x).relu()
+        return {"out": [self.last((x + self.back(self.inner(x).relu())).relu())]}
+
+
+def names(found) -> dict[str, tuple[int, tuple[str, ...]]]:
+    return {group.name: (group.size, group.makers) for group in found.groups}
+
+
+def test_layers_that_are_added_are_one_choice_and_outputs_may_lie_deep() -> None:
+    found = find_structure(Residual(), image(1, 3, 8, 8))
+    assert names(found) == {"first": (8, ("first", "back")), "inner": (12, ("inner",))}
+    assert dict(found.left_alone) == {"last": "its channels are an output of the network"}
+    assert found.widths["inner"] == (12, 8)
+    assert found.group_of("back") is found.groups[0]
+
+
+def test_what_is_ignored_stays_with_its_inputs_and_what_is_added_to_it() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 6, 1), nn.Conv2d(6, 5, 1), nn.Conv2d(5, 4, 1), Residual())
+    net[3].first = nn.Conv2d(4, 8, 1)
+    found = find_structure(net, image(1, 3, 8, 8), ignored=["3"])
+    assert [group.name for group in found.groups] == ["0", "1"]
+    assert found.left_alone["2"] == "3.first is to be ignored"
+    assert found.left_alone["3.inner"] == "3.inner is to be ignored"
+
+
+def test_of_a_convolution_in_groups_one_channel_of_each_goes() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 12, 1), nn.Conv2d(12, 24, 3, groups=4), nn.Conv2d(24, 2, 1))
+    found = find_structure(net, image(1, 3, 8, 8))
+    assert {g.name: g.size for g in found.groups} == {"0": 3, "1": 6}
+    assert found.groups[1].places_out("1")[2].tolist() == [2, 8, 14, 20]
+    x, removed = image(2, 3, 8, 8), [[1], [0, 4]]
+    small = copy.deepcopy(net)
+    remove(small, found.groups, removed)
+    assert (small[1].in_channels, small[1].out_channels, small[1].groups) == (8, 16, 4)
+    assert torch.allclose(small(x), masked(net, found.groups, removed)(x), atol=1e-6)
+
+
+class Joined(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 6, 1)
+        self.each = nn.Conv2d(10, 10, 3, groups=10)
+        self.last = nn.Conv2d(10, 2, 1)
+
+    def forward(self, x):
+        return self.last(self.each(torch.cat([self.a(x), self.b(x)], 1)))
+
+
+def test_layers_side_by_side_are_choices_of_their_own_even_through_one_depthwise() -> None:
+    found = find_structure(Joined(), image(1, 3, 8, 8))
+    assert names(found) == {"a": (4, ("a", "each")), "b": (6, ("b", "each"))}
+    assert found.groups[1].places_out("each").ravel().tolist() == [4, 5, 6, 7, 8, 9]
+
+
+def test_a_channel_that_is_flattened_takes_all_its_pixels_along() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 16, 3))
+    (group,) = find_structure(net, image(1, 3, 4, 4)).groups
+    small = copy.deepcopy(net)
+    remove(small, [group], [[0, 3]])
+    assert small[3].in_features == 48
+    x = image(2, 3, 4, 4)
+    assert torch.allclose(small(x), masked(net, [group], [[0, 3]])(x), atol=1e-6)
+
+
+class Fixed(nn.Module):
+    """Its middle is reshaped to a number of channels that is written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 6, 1)
+        self.last = nn.Conv2d(6, 2, 1)
+
+    def forward(self, x):
+        x = self.a(x)
+        return self.last(self.b(x.reshape(x.shape[0], 8, *x.shape[2:])))
+
+
+def test_a_layer_without_a_channel_of_which_the_network_does_not_run_is_left_alone() -> None:
+    found = find_structure(Fixed(), image(1, 3, 8, 8))
+    assert [group.name for group in found.groups] == ["b"]
+    assert "the network does not run" in found.left_alone["a"]
+
+
+def test_a_layer_used_twice_couples_what_it_reads() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 6, 1), nn.Conv2d(3, 6, 1)
+            self.shared = nn.Conv2d(6, 2, 1)
+
+        def forward(self, x):
+            return [self.shared(self.a(x).relu()), self.shared(self.b(x).relu())]
+
+    net, x = Twice(), image(1, 3, 8, 8)
+    found = find_structure(net, x)
+    assert names(found) == {"a": (6, ("a", "b"))}
+    small = copy.deepcopy(net)
+    remove(small, found.groups, [[2, 4]])
+    for one, other in zip(small(x), masked(net, found.groups, [[2, 4]])(x), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("net", "x", "more", "words"),
+    [
+        (nn.Conv2d(3, 8, 1), (1, 4, 8, 8), {}, "Conv2d cannot be followed on the example"),
+        (nn.Conv2d(3, 8, 1), (1, 3, 8, 8), {}, "no layer can lose a channel; .* an output"),
+        (nn.ReLU(), (1, 3, 8, 8), {}, "ReLU gives no tensor that depends on its weights"),
+        (Residual(), (1, 3, 8, 8), {"ignored": ["nowhere"]}, "has no module 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_pruned_is_one_sentence(net, x, more, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        find_structure(net, image(*x), **more)
