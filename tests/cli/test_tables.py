@@ -32,3 +32,11 @@ def test_what_could_not_be_measured_is_a_dash() -> None:
 
 def test_a_plain_table_has_its_names_at_the_top() -> None:
     assert shown(plain_table("category", "AP", "AP50"))[0] == ["category", "AP", "AP50"]
+
+
+def test_nothing_of_a_table_that_is_too_wide_is_cut_off() -> None:
+    table = plain_table("", *(f"number_{k}" for k in range(12)))
+    table.add_row("everything", *["1,234,567"] * 12)
+    text = "".join("".join(line) for line in shown(table))
+    assert "…" not in text
+    assert sum(digit in "1234567" for digit in text) >= 12 * 7

@@ -29,11 +29,14 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def plain_table(first: str, *names: str) -> Table:
-    """A table without lines, its first column for names and the others for numbers."""
+    """A table without lines, its first column for names and the others for numbers.
+
+    Where it is wider than the window, cells are broken and not cut off.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first)
+    table.add_column(first, overflow="fold")
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     return table
 
 
