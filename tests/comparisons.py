@@ -69,7 +69,7 @@ def made_up(plan: Plan, place: Place) -> Cell:
     order = [FULL, *plan.cuts].index(place.method)
     value = 0.9 - 0.3 * place.rate + 0.01 * order - 0.02 * place.seed
     value += 0.01 * (place.budget == "steps")
-    ranks = None if place.method in (FULL, "random") else 0.05 * 8.0**order
+    ranks = None if place.method in (FULL, "random") else 0.005 * 8.0**order
     kept = 12 - int(12 * place.rate)
     return Cell(
         status="done",

@@ -119,6 +119,15 @@ def test_bars_are_the_mean_times_from_the_shortest_on_a_logarithmic_axis(
     wanted = frame.drop_nulls("seconds_to_rank")["seconds_to_rank"].unique().sort().to_list()
     assert seconds == pytest.approx(wanted)
     assert len(seconds) == len(METHODS)
+    bars = view.js(
+        "(() => { const chart = echarts.getInstanceByDom(document.querySelectorAll('.chart')[4]);"
+        " const data = chart.getModel().getSeriesByIndex(0).getData();"
+        " return Array.from({length: data.count()}, (_, k) => data.getItemLayout(k))"
+        ".map(({x, width}) => [Math.min(x, x + width), Math.max(x, x + width)]); })()"
+    )
+    assert min(seconds) < 1 < max(seconds)
+    assert {round(begin, 3) for begin, _ in bars} == {round(bars[0][0], 3)}
+    assert [end for _, end in bars] == sorted(end for _, end in bars)
 
 
 def test_tables_have_every_row_with_chance_and_the_full_data_marked(

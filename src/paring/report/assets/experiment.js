@@ -245,6 +245,7 @@ function rankingBars(times) {
     color: colours.of("card"),
   };
   const least = Math.min(...times.map(({ seconds }) => seconds));
+  const from = 10 ** Math.floor(Math.log10(least) - 0.01);
   return {
     grid: { left: 12, right: 70, top: 10, bottom: 48, containLabel: true },
     tooltip: {
@@ -258,7 +259,8 @@ function rankingBars(times) {
     },
     xAxis: {
       type: "log",
-      min: 10 ** Math.floor(Math.log10(least) - 0.01),
+      min: from,
+      startValue: from, // where bars begin; else those below a second would grow to the left
       name: "seconds (logarithmic)",
       nameGap: 30,
     },
