@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from paring.lazy import lazily
+
 if TYPE_CHECKING:
     from paring import channels, evaluation, experiment, images, models, report, training
     from paring.dataset.formats import read
@@ -53,16 +55,12 @@ _HOMES = {
     "scenes": "paring.dataset.scenes",
 }
 
+_from_home = lazily(__name__, _HOMES)
+
 
 def __getattr__(name: str) -> Any:
     """Bring a name in when it is first used, so that importing paring costs next to nothing."""
-    if name in _ROOMS:
-        return import_module(f"paring.{name}")
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring' has no attribute {name!r}")
+    return import_module(f"paring.{name}") if name in _ROOMS else _from_home(name)
 
 
 def __dir__() -> list[str]:

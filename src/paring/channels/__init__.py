@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.channels.clique import exact_clique, greedy_clique, local_search_clique
@@ -26,11 +27,5 @@ _HOMES = {
     "pairwise_redundancy": "paring.channels.redundancy",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used; cliques need no torch."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.channels' has no attribute {name!r}")
+# cliques need no torch
+__getattr__ = lazily(__name__, _HOMES)

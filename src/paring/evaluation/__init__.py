@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.evaluation.cost import measure_cost
@@ -31,11 +32,5 @@ _HOMES = {
     "write_results": "paring.evaluation.results",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used; numbers of files need no torch."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.evaluation' has no attribute {name!r}")
+# numbers of files need no torch
+__getattr__ = lazily(__name__, _HOMES)

@@ -6,8 +6,9 @@ rates; the same recipe trains on what is left; the same data measures it.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.experiment.plan import Plan, load_plan
@@ -22,11 +23,4 @@ _HOMES = {
     "load_plan": "paring.experiment.plan",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.experiment' has no attribute {name!r}")
+__getattr__ = lazily(__name__, _HOMES)

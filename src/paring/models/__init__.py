@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.models.building import build
@@ -48,11 +49,5 @@ _HOMES = {
     "task_of": "paring.models.table",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used; the names of models need no torch."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.models' has no attribute {name!r}")
+# the names of models need no torch
+__getattr__ = lazily(__name__, _HOMES)

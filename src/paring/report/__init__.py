@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.report.making import compare_runs, write_report
@@ -17,11 +18,5 @@ _HOMES = {
     "write_report": "paring.report.making",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used; words for the terminal need none of them."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.report' has no attribute {name!r}")
+# words for the terminal need none of them
+__getattr__ = lazily(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from paring.lazy import lazily
 
 if TYPE_CHECKING:
     from paring.training.evaluating import Measured, evaluate_model, evaluate_run, load_run
@@ -56,11 +57,5 @@ _HOMES = {
     "train": "paring.training.run",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Bring a name in when it is first used; a recipe can be read without torch."""
-    if name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = found
-        return found
-    raise AttributeError(f"module 'paring.training' has no attribute {name!r}")
+# a recipe can be read without torch
+__getattr__ = lazily(__name__, _HOMES)
