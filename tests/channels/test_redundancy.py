@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import math
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -102,20 +99,6 @@ def test_compiled_and_plain_sums_are_those_of_double_precision(
         assert abs(plain[i, j] - expected) < bound
 
 
-def test_threads_change_nothing_to_the_bit() -> None:
-    density = maps(100, 300).abs().numpy()
-    one, three = (kernel.entropy_sums(density, workers=w) for w in (1, 3))
-    assert (one == three).all()
-
-
-def test_numbers_of_any_size_have_their_logarithm() -> None:
-    for size in (2e-38, 1e-30, 1e-3, 0.5, 0.70710, 0.7072, 1.0, 1.4142, 1.5, 3e4, 1e30):
-        value = np.float32(size)
-        (found,) = kernel.entropy_sums(np.array([[value]], np.float32)).ravel()
-        expected = float(value) * math.log(float(value))
-        assert found == pytest.approx(expected, rel=1e-6, abs=1e-44)
-
-
 def test_hellinger_is_above_js_by_no_more_than_its_bound() -> None:
     features = maps(4, 24, 12, 12) ** 3
     exact = pairwise_redundancy(features, metric="js")
@@ -190,16 +173,6 @@ def test_the_work_space_of_the_plain_sums_is_bounded_at_the_widest_layer(
     monkeypatch.setattr(torch, "xlogy", watched)
     entropy_sums_torch(maps(2048, 40).abs(), memory=2**20)
     assert 2**19 < max(made) <= 2**20
-
-
-def test_the_compiled_sums_take_little_beside_their_result() -> None:
-    density = maps(256, 4096).abs().numpy()
-    kernel.entropy_sums(density)
-    tracemalloc.start()
-    kernel.entropy_sums(density)
-    _, most = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert most < 5 * 256 * 256 * 8
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,15 @@ def test_a_transposed_convolution_has_its_sides_the_other_way_round() -> None:
     assert torch.allclose(layer(x[:, :3]), expected, atol=1e-6)
 
 
+def test_a_transposed_convolution_in_groups_keeps_the_same_places_of_each() -> None:
+    layer, x = nn.ConvTranspose2d(4, 6, 2, groups=2), torch.randn(1, 4, 5, 5)
+    x[:, [1, 3]] = 0
+    expected = layer(x)[:, [0, 2, 3, 5]]
+    narrow(layer, [0, 2, 3, 5], [0, 2])
+    assert (widths(layer), layer.groups) == ((4, 2), 2)
+    assert torch.allclose(layer(x[:, [0, 2]]), expected, atol=1e-6)
+
+
 def test_norms_keep_what_they_have_learnt_of_the_channels_that_stay() -> None:
     norm = nn.BatchNorm2d(5)
     norm(torch.randn(4, 5, 6, 6) * 3 + 1)

@@ -11,10 +11,12 @@ import segmentation_models_pytorch as smp
 import timm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvTransposeNd
 from torchvision import models as tv
 
-from paring.channels.structure import call, find_structure, remove, tensors_of
+from narrowed import image, masked
+from paring.channels.groups import remove
+from paring.channels.structure import find_structure
+from paring.channels.tracing import call, tensors_of
 from paring.errors import InputError
 from paring.models import build
 
@@ -42,10 +44,6 @@ NETWORKS = {
 }
 
 
-def image(*shape: int):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
-
-
 def uneven(model: nn.Module) -> nn.Module:
     """The model as if trained: with norms that differ from channel to channel."""
     torch.manual_seed(1)
@@ -56,24 +54,6 @@ def uneven(model: nn.Module) -> nn.Module:
             nn.init.normal_(part.running_mean, std=0.1)
             nn.init.uniform_(part.running_var, 0.5, 1.5)
     return model.eval()
-
-
-def masked(model: nn.Module, groups, removed) -> nn.Module:
-    """The model at full width whose removed channels are zero wherever they are made."""
-    model = copy.deepcopy(model)
-    modules = dict(model.named_modules())
-    for group, units in zip(groups, removed, strict=True):
-        for member in group.members:
-            places = torch.as_tensor(member.places[units].ravel())
-            layer = modules.get(member.layer)
-            if member.side == "in" or isinstance(layer, nn.PReLU):
-                continue
-            for name in ("weight", "bias"):
-                value = getattr(layer, name, None)
-                if value is not None:
-                    made_by = isinstance(layer, _ConvTransposeNd) and name == "weight"
-                    value.data.index_fill_(1 if made_by and layer.groups == 1 else 0, places, 0)
-    return model
 
 
 def half_of(groups, seed: int = 0) -> list[np.ndarray]:
@@ -126,8 +106,6 @@ def test_layers_that_are_added_are_one_choice_and_outputs_may_lie_deep() -> None
     found = find_structure(Residual(), image(1, 3, 8, 8))
     assert names(found) == {"first": (8, ("first", "back")), "inner": (12, ("inner",))}
     assert dict(found.left_alone) == {"last": "its channels are an output of the network"}
-    assert found.widths["inner"] == (12, 8)
-    assert found.group_of("back") is found.groups[0]
 
 
 def test_what_is_ignored_stays_with_its_inputs_and_what_is_added_to_it() -> None:
@@ -137,45 +115,6 @@ def test_what_is_ignored_stays_with_its_inputs_and_what_is_added_to_it() -> None
     assert [group.name for group in found.groups] == ["0", "1"]
     assert found.left_alone["2"] == "3.first is to be ignored"
     assert found.left_alone["3.inner"] == "3.inner is to be ignored"
-
-
-def test_of_a_convolution_in_groups_one_channel_of_each_goes() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 12, 1), nn.Conv2d(12, 24, 3, groups=4), nn.Conv2d(24, 2, 1))
-    found = find_structure(net, image(1, 3, 8, 8))
-    assert {g.name: g.size for g in found.groups} == {"0": 3, "1": 6}
-    assert found.groups[1].places_out("1")[2].tolist() == [2, 8, 14, 20]
-    x, removed = image(2, 3, 8, 8), [[1], [0, 4]]
-    small = copy.deepcopy(net)
-    remove(small, found.groups, removed)
-    assert (small[1].in_channels, small[1].out_channels, small[1].groups) == (8, 16, 4)
-    assert torch.allclose(small(x), masked(net, found.groups, removed)(x), atol=1e-6)
-
-
-class Joined(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 6, 1)
-        self.each = nn.Conv2d(10, 10, 3, groups=10)
-        self.last = nn.Conv2d(10, 2, 1)
-
-    def forward(self, x):
-        return self.last(self.each(torch.cat([self.a(x), self.b(x)], 1)))
-
-
-def test_layers_side_by_side_are_choices_of_their_own_even_through_one_depthwise() -> None:
-    found = find_structure(Joined(), image(1, 3, 8, 8))
-    assert names(found) == {"a": (4, ("a", "each")), "b": (6, ("b", "each"))}
-    assert found.groups[1].places_out("each").ravel().tolist() == [4, 5, 6, 7, 8, 9]
-
-
-def test_a_channel_that_is_flattened_takes_all_its_pixels_along() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Flatten(), nn.Linear(5 * 16, 3))
-    (group,) = find_structure(net, image(1, 3, 4, 4)).groups
-    small = copy.deepcopy(net)
-    remove(small, [group], [[0, 3]])
-    assert small[3].in_features == 48
-    x = image(2, 3, 4, 4)
-    assert torch.allclose(small(x), masked(net, [group], [[0, 3]])(x), atol=1e-6)
 
 
 class Fixed(nn.Module):
@@ -195,25 +134,6 @@ def test_a_layer_without_a_channel_of_which_the_network_does_not_run_is_left_alo
     found = find_structure(Fixed(), image(1, 3, 8, 8))
     assert [group.name for group in found.groups] == ["b"]
     assert "the network does not run" in found.left_alone["a"]
-
-
-def test_a_layer_used_twice_couples_what_it_reads() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b = nn.Conv2d(3, 6, 1), nn.Conv2d(3, 6, 1)
-            self.shared = nn.Conv2d(6, 2, 1)
-
-        def forward(self, x):
-            return [self.shared(self.a(x).relu()), self.shared(self.b(x).relu())]
-
-    net, x = Twice(), image(1, 3, 8, 8)
-    found = find_structure(net, x)
-    assert names(found) == {"a": (6, ("a", "b"))}
-    small = copy.deepcopy(net)
-    remove(small, found.groups, [[2, 4]])
-    for one, other in zip(small(x), masked(net, found.groups, [[2, 4]])(x), strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -81,27 +81,26 @@ def narrow_parameter(parameter: nn.Parameter, dim: int, kept: Kept) -> nn.Parame
 
 
 def _narrow_convolution(layer: _ConvNd, out: Kept | None, into: Kept | None) -> None:
-    first, second = (1, 0) if isinstance(layer, _ConvTransposeNd) else (0, 1)
     if is_depthwise(layer):
         if out is not None:
             _slice(layer, ("weight", "bias"), 0, out)
             layer.out_channels = layer.in_channels = layer.groups = len(out)
         return
+    turned = isinstance(layer, _ConvTransposeNd)  # its weight has the inputs first
     if out is not None:
-        each = layer.out_channels // layer.groups
-        if first == 1 and layer.groups > 1:  # the weight holds the outputs of one group
-            _slice(layer, ("weight",), 1, [place for place in out if place < each])
-        else:
-            _slice(layer, ("weight",), first, out)
+        _slice_side(layer, int(turned), out, layer.out_channels)
         _slice(layer, ("bias",), 0, out)
         layer.out_channels = len(out)
     if into is not None:
-        each = layer.in_channels // layer.groups
-        if second == 1 and layer.groups > 1:  # the weight holds the inputs of one group
-            _slice(layer, ("weight",), 1, [place for place in into if place < each])
-        else:
-            _slice(layer, ("weight",), second, into)
+        _slice_side(layer, int(not turned), into, layer.in_channels)
         layer.in_channels = len(into)
+
+
+def _slice_side(layer: _ConvNd, dim: int, kept: Kept, width: int) -> None:
+    """Slice a weight; its second dimension holds the channels of one group alone."""
+    if dim == 1:
+        kept = [place for place in kept if place < width // layer.groups]
+    _slice(layer, ("weight",), dim, kept)
 
 
 def _narrow_norm(layer: nn.Module, kept: Kept) -> None:
