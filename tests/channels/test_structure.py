@@ -136,6 +136,25 @@ def test_a_layer_without_a_channel_of_which_the_network_does_not_run_is_left_alo
     assert "the network does not run" in found.left_alone["a"]
 
 
+class Shown(nn.Module):
+    """It also gives its middle, cut off from the weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 6, 1)
+        self.last = nn.Conv2d(6, 2, 1)
+
+    def forward(self, x):
+        x = self.b(self.a(x))
+        return self.last(x), x.detach()
+
+
+def test_a_layer_whose_channels_are_seen_in_an_output_by_another_way_is_left_alone() -> None:
+    found = find_structure(Shown(), image(1, 3, 8, 8))
+    assert [group.name for group in found.groups] == ["a"]
+    assert "output has another shape" in found.left_alone["b"]
+
+
 @pytest.mark.parametrize(
     ("net", "x", "more", "words"),
     [
