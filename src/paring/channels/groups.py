@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from paring.channels.slicing import narrow, narrow_parameter, widths
+from paring.models.cuts import Cuts, Stays, apply_cuts
+from paring.models.narrowing import widths
 
 Side = Literal["out", "in"]
 
@@ -43,7 +44,8 @@ class Group:
     size : how many units there are; a unit is a channel, or of a convolution in groups one channel
         of each.
     members : where they are.
-    makers : convolutions that give them out, depthwise ones among them, in the network's order.
+    makers : convolutions and linear layers that give them out, depthwise ones among them, in the
+        network's order.
     """
 
     name: str
@@ -55,31 +57,42 @@ class Group:
         """Where each unit is in what a layer gives out (units, k)."""
         return next(m.places for m in self.members if m.layer == layer and m.side == "out")
 
+    def without(self, units: Any, cuts: Cuts) -> Group:
+        """The group in the network that is left by `cuts`, which take out some of its units."""
+        kept = np.ones(self.size, bool)
+        kept[np.asarray(units, int)] = False
+        members = []
+        for member in self.members:
+            places = member.places[kept]
+            side = member.side if member.dim is None else f"dim {member.dim}"
+            stays = cuts.get(member.layer, {}).get(side)
+            if stays is not None:
+                places = np.searchsorted(stays.places, places)
+            members.append(replace(member, places=places))
+        return replace(self, size=int(kept.sum()), members=tuple(members))
 
-def remove(model: nn.Module, structure: Sequence[Group], removed: Sequence[Any]) -> None:
-    """Take units out of all layers of some groups, in place; `removed` are the units of each."""
+
+def cuts_of(model: nn.Module, groups: Sequence[Group], removed: Sequence[Any]) -> Cuts:
+    """What stays in all layers of a network without some units; `removed` are the units of each."""
     modules = dict(model.named_modules())
-    gone: dict[tuple[str, Side, int | None], set[int]] = {}
-    for group, units in zip(structure, removed, strict=True):
-        for member in group.members:
-            key = (member.layer, member.side, member.dim)
-            gone.setdefault(key, set()).update(
-                member.places[np.asarray(units, int)].ravel().tolist()
-            )
-    by_layer: dict[str, dict[Side, list[int]]] = {}
-    for (path, side, dim), places in gone.items():
-        if dim is not None:
-            _narrow_parameter(model, path, dim, places)
-            continue
-        width = widths(modules[path])[side == "in"]
-        by_layer.setdefault(path, {})[side] = [k for k in range(width) if k not in places]
-    for path, kept in by_layer.items():
-        narrow(modules[path], kept.get("out"), kept.get("in"))
+    gone: dict[tuple[str, str], list[NDArray[np.intp]]] = {}
+    for group, units in zip(groups, removed, strict=True):
+        chosen = np.asarray(units, int)
+        for member in group.members if len(chosen) else ():
+            side = member.side if member.dim is None else f"dim {member.dim}"
+            gone.setdefault((member.layer, side), []).append(member.places[chosen].ravel())
+    cuts: Cuts = {}
+    for (path, side), parts in gone.items():
+        if side.startswith("dim "):
+            width = model.get_parameter(path).shape[int(side[4:])]
+        else:
+            width = widths(modules[path])[side == "in"]
+        kept = np.ones(width, bool)
+        kept[np.concatenate(parts)] = False
+        cuts.setdefault(path, {})[side] = Stays(np.flatnonzero(kept), width)
+    return cuts
 
 
-def _narrow_parameter(model: nn.Module, path: str, dim: int, gone: set[int]) -> None:
-    owner, _, name = path.rpartition(".")
-    module = model.get_submodule(owner)
-    parameter = getattr(module, name)
-    kept = [k for k in range(parameter.shape[dim]) if k not in gone]
-    setattr(module, name, narrow_parameter(parameter, dim, kept))
+def remove(model: nn.Module, groups: Sequence[Group], removed: Sequence[Any]) -> None:
+    """Take units out of all layers of some groups, in place; `removed` are the units of each."""
+    apply_cuts(model, cuts_of(model, groups, removed))

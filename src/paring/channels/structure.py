@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from paring.channels.groups import Group, remove
-from paring.channels.tracing import Forward, call, candidates, first_line, tensors_of
+from paring.channels.tracing import (
+    Forward,
+    call,
+    candidates,
+    first_line,
+    norms_after,
+    tensors_of,
+)
 from paring.errors import InputError
+from paring.models.cuts import Cuts
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +38,22 @@ class Structure:
     ----------
     groups : those whose units may go.
     left_alone : why the other layers that give out channels keep them all, by path.
+    norms : for each layer that gives out channels the norm that takes them as they are, if any.
     """
 
     groups: tuple[Group, ...]
     left_alone: Mapping[str, str]
+    norms: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, removed: Sequence[Any], cuts: Cuts) -> Structure:
+        """The groups of the network that is left by `cuts`, which take out some units of each."""
+        return replace(
+            self,
+            groups=tuple(
+                group.without(units, cuts)
+                for group, units in zip(self.groups, removed, strict=True)
+            ),
+        )
 
 
 def find_structure(
@@ -98,7 +118,7 @@ def find_structure(
         )
     order = {path: place for place, path in enumerate(modules)}
     sound.sort(key=lambda group: order[group.name])
-    return Structure(tuple(sound), left_alone)
+    return Structure(tuple(sound), left_alone, norms_after(traced, example, run))
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+from torchvision.ops import FrozenBatchNorm2d
 
 from paring.channels.groups import Group, Member, Side
-from paring.channels.slicing import SLICEABLE, is_depthwise, widths
 from paring.errors import InputError
+from paring.models.narrowing import SLICEABLE, is_depthwise, widths
 
 Forward = Callable[[nn.Module, Any], Any]
+NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm, FrozenBatchNorm2d)
 Key = tuple[str, Side, int | None]  # of a member: layer, side, dimension
 
 
@@ -103,6 +107,40 @@ def _graph(model: nn.Module, example: Any, run: Forward) -> Any:
         ) from error
 
 
+def norms_after(model: nn.Module, example: Any, run: Forward) -> dict[str, str]:
+    """For each convolution or linear layer the norm that takes what it gives, as it is."""
+    given: dict[int, tuple[str, Any]] = {}  # with the tensor, so that its number is not used again
+    found: dict[str, str] = {}
+
+    def leaves(path: str) -> Callable[..., None]:
+        def hook(_: nn.Module, __: Any, out: Any) -> None:
+            given[id(out)] = (path, out)
+
+        return hook
+
+    def enters(path: str) -> Callable[..., None]:
+        def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+            before = given.get(id(inputs[0])) if inputs else None
+            if before is not None:
+                found.setdefault(before[0], path)
+
+        return hook
+
+    handles = []
+    for path, module in model.named_modules():
+        if isinstance(module, _ConvNd | nn.Linear):
+            handles.append(module.register_forward_hook(leaves(path)))
+        elif isinstance(module, NORMS):
+            handles.append(module.register_forward_pre_hook(enters(path)))
+    try:
+        with torch.no_grad():
+            run(model, example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
 @contextmanager
 def _no_fused_attention() -> Iterator[None]:
     """PyTorch's fast path of attention leaves no graph behind."""
@@ -159,10 +197,10 @@ def _group(
             places = [p[:1] for p in places]
         made.append(Member(key[0], key[1], np.array(places, np.intp), key[2]))
     outs = [m.layer for m in made if m.side == "out" and m.dim is None]
-    makers = sorted((p for p in outs if isinstance(modules[p], _ConvNd)), key=order.__getitem__)
-    full = [p for p in outs if isinstance(modules[p], _ConvNd | nn.Linear)]
-    first = [p for p in full if not is_depthwise(modules[p])] or full
-    group = Group(min(first, key=order.__getitem__), len(units), tuple(made), tuple(makers))
+    makers = [p for p in outs if isinstance(modules[p], _ConvNd | nn.Linear)]
+    makers.sort(key=order.__getitem__)
+    first = [p for p in makers if not is_depthwise(modules[p])] or makers
+    group = Group(first[0], len(units), tuple(made), tuple(makers))
     if reason is None:
         group, reason = _folded(modules, group, whole=whole)
     if reason is None and group.size < 2:

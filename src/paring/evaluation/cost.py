@@ -104,14 +104,23 @@ def count_macs(model: nn.Module, *, size: tuple[int, int]) -> int:
     180
     """
     image = _image(size)
+    with _evaluating(model):
+        return macs_of_run(lambda: model(_input(model, image)))
+
+
+def macs_of_run(run: Callable[[], object]) -> int:
+    """Multiply-accumulates of what a function computes in torch, as `count_macs` counts them.
+
+    >>> macs_of_run(lambda: torch.ones(2, 3) @ torch.ones(3, 4))
+    24
+    """
     # attention as plain matrix products, for not every fused form of it is counted
     with (
-        _evaluating(model),
         sdpa_kernel(SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,
         torch.no_grad(),
     ):
-        model(_input(model, image))
+        run()
     return int(counter.get_total_flops()) // 2
 
 

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn
 
-from paring.channels.slicing import narrow, narrow_parameter, widths
+from paring.models.narrowing import narrow, narrow_parameter, widths
 
 pytestmark = pytest.mark.torch
 
