@@ -96,7 +96,7 @@ def find_structure(
     unknown = next((path for path in ignored if path not in modules), None)
     if unknown is not None:
         raise InputError(f"{type(model).__name__} has no module {unknown!r} to be ignored")
-    untouched = {path for path in modules if any(_within(path, top) for top in ignored)}
+    untouched = {path for path in modules if any(within(path, top) for top in ignored)}
     found: list[Group] = []
     left_alone: dict[str, str] = {}
     for group, reason in candidates(traced, example, run):
@@ -173,5 +173,10 @@ def _shapes(model: nn.Module, example: Any, run: Forward) -> list[tuple[int, ...
         return [tuple(tensor.shape) for tensor in tensors_of(run(model, example))]
 
 
-def _within(path: str, top: str) -> bool:
+def within(path: str, top: str) -> bool:
+    """Whether a module is another or lies in it, by their paths.
+
+    >>> within("net.head.0", "net.head"), within("net.header", "net.head")
+    (True, False)
+    """
     return path == top or path.startswith(f"{top}.") or top == ""
