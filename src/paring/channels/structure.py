@@ -20,11 +20,11 @@ from torch import nn
 from paring.channels.groups import Group, remove
 from paring.channels.tracing import (
     Forward,
-    call,
     candidates,
     first_line,
     norms_after,
     tensors_of,
+    trained,
 )
 from paring.errors import InputError
 from paring.models.cuts import Cuts
@@ -75,7 +75,9 @@ def find_structure(
     ignored : paths of modules that stay as they are, with all within; not even their input
         channels go.
     forward : how the model is run on the example, ``forward(model, example)``, where that is not a
-        plain call; it gives tensors, or a list, tuple or dict of such, however deep.
+        plain call; it gives tensors, or a list, tuple or dict of such, however deep. Layers that
+        this does not run through are not followed, so it is to give all that training uses; of
+        dense models of `paring.models` that is done by default.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def find_structure(
     >>> [(group.name, group.size) for group in found.groups], dict(found.left_alone)
     ([('0', 8)], {'3': 'its channels are an output of the network'})
     """
-    run = forward or call
+    run = forward or trained
     traced = _copy(model)
     modules = dict(traced.named_modules())
     unknown = next((path for path in ignored if path not in modules), None)

@@ -18,6 +18,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from paring.channels.groups import Group, Member, Side
 from paring.errors import InputError
+from paring.models.dense import DenseModel
 from paring.models.narrowing import SLICEABLE, is_depthwise, widths
 
 Forward = Callable[[nn.Module, Any], Any]
@@ -30,6 +31,13 @@ def call(model: nn.Module, example: Any) -> Any:
     if isinstance(example, Mapping):
         return model(**example)
     return model(*example) if isinstance(example, tuple) else model(example)
+
+
+def trained(model: nn.Module, example: Any) -> Any:
+    """All that a network gives in training: of a dense model of ours the auxiliary outputs too."""
+    if isinstance(model, DenseModel) and isinstance(example, Tensor):
+        return model.stages(example)
+    return call(model, example)
 
 
 def tensors_of(output: Any) -> list[Tensor]:

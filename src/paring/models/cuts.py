@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from paring.errors import InputError
+from paring.models.model import Model
 from paring.models.narrowing import SLICEABLE, narrow, narrow_parameter, widths
 
 _PART = re.compile(r"(0|[1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?")
@@ -124,7 +125,7 @@ def after(first: Cuts, then: Cuts) -> Cuts:
 
 
 def apply_cuts(model: nn.Module, cuts: Cuts) -> None:
-    """Take channels out of a network, in place.
+    """Take channels out of a network, in place; a model of the table remembers it.
 
     Raises
     ------
@@ -160,6 +161,8 @@ def apply_cuts(model: nn.Module, cuts: Cuts) -> None:
         out, into = (_places(sides.get(side)) for side in ("out", "in"))
         if out is not None or into is not None:
             narrow(modules[path], out, into)
+    if isinstance(model, Model):
+        model.cuts = cuts_text(after(read_cuts(model.cuts), cuts))
 
 
 def _places(stays: Stays | None) -> list[int] | None:

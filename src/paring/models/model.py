@@ -65,6 +65,7 @@ class Model(Normalised, ABC):
     classes : names of the classes, in order.
     options : every option and its value, as JSON can hold them.
     mean, std : buffers (3,); images come as float32 RGB in [0, 1].
+    cuts : where channels were taken out, those that stay, as `paring.models.cuts` writes them.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Model(Normalised, ABC):
         self.task = task
         self.classes = list(classes)
         self.options = dict(options)
+        self.cuts: dict[str, dict[str, str]] = {}
 
     @property
     @abstractmethod

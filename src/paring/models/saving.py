@@ -16,6 +16,7 @@ from torch import Tensor
 
 from paring.errors import InputError
 from paring.models.building import build
+from paring.models.cuts import apply_cuts, read_cuts
 from paring.models.model import Model
 
 _META = "paring"
@@ -30,6 +31,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mean: list[float]
     std: list[float]
     about: dict[str, Any] | None = None
+    cuts: dict[str, dict[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def save(model: Model, path: str | Path, *, about: Mapping[str, Any] | None = No
         "std": [round(value, 7) for value in model.std.tolist()],
         "about": None if about is None else dict(about),
     }
+    if model.cuts:
+        record["cuts"] = model.cuts
     weights = {
         key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()
     }
@@ -79,7 +83,8 @@ def save(model: Model, path: str | Path, *, about: Mapping[str, Any] | None = No
 def load(path: str | Path) -> Model:
     """Build the model of a file again, with its weights, in evaluation mode, on the CPU.
 
-    Its outputs are equal to the last bit to those of the model that was saved.
+    One from which channels were taken out comes back in its narrower shape. Its outputs are equal
+    to the last bit to those of the model that was saved.
 
     Raises
     ------
@@ -102,7 +107,8 @@ def load(path: str | Path) -> Model:
             model = build(
                 about.name, about.classes, mean=about.mean, std=about.std, **about.options
             )
-    except (InputError, TypeError) as error:
+            apply_cuts(model, read_cuts(about.cuts))
+    except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from error
     _check_fit(path, model, saved.weights)
     model.load_state_dict(saved.weights)

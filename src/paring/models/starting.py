@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from paring.errors import InputError
+from paring.models.cuts import apply_cuts, read_cuts
 from paring.models.model import ClassLayer, Model
 from paring.models.saving import read_saved
 
@@ -38,7 +39,8 @@ def start_from(
     All weights of equal name and shape are copied, the normalisation of images among them. In the
     layers whose rows belong to classes, the rows of a class are copied where the file has a class
     of its name, or where the mapping names one; the background's rows are copied. This is how
-    TFDP moves pretrained models to a data set of other classes (Tables 5 and 13).
+    TFDP moves pretrained models to a data set of other classes (Tables 5 and 13). A model of whose
+    file channels were taken out loses the same.
 
     Parameters
     ----------
@@ -59,7 +61,16 @@ def start_from(
             f"{path}: holds {saved.about.name}, from which {model.name} cannot start; "
             f"give a trained {model.name}"
         )
+    if saved.about.cuts:
+        if model.cuts not in ({}, saved.about.cuts):
+            raise InputError(f"{path}: other channels were taken out of it than of the model")
+        try:
+            cuts = read_cuts({} if model.cuts else saved.about.cuts)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}") from error
     source = _sources(model.classes, theirs, mapping or {}, path)
+    if saved.about.cuts:
+        apply_cuts(model, cuts)
     own = model.state_dict()
     by_class = {
         f"{layer.name}.{part}": layer

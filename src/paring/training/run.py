@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ def train(
     subset: Subset | None = None,
     progress: Progress | None = None,
     say: Say | None = None,
+    along: Sequence[Callback] = (),
 ) -> Trained:
     """Train a model as a recipe says, into a folder.
 
@@ -75,6 +76,7 @@ def train(
     subset : what to keep of the training images, instead of the recipe's `data.subset`.
     progress : called with a label, steps done and steps to do.
     say : called with sentences on what was decided.
+    along : further callbacks of Lightning.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def train(
             model.to(memory_format=torch.channels_last)
         if recipe.init is not None:
             tell(str(start_from(model, recipe.init, mapping=recipe.map)))
-        lesson, trainer = _fit(recipe, folder, prepared, model, progress, tell)
+        lesson, trainer = _fit(recipe, folder, prepared, model, progress, tell, along)
         return _finished(recipe, folder, prepared, lesson, trainer, notes, progress)
 
 
@@ -199,6 +201,7 @@ def _fit(
     model: Model,
     progress: Progress | None,
     tell: Say,
+    along: Sequence[Callback],
 ) -> tuple[Lesson, pl.Trainer]:
     """Train, from the last checkpoint where there is one."""
     data = SegmentationData.from_recipe(recipe, prepared)
@@ -235,7 +238,7 @@ def _fit(
         num_sanity_val_steps=0,
         log_every_n_steps=recipe.log.every,
         logger=loggers,
-        callbacks=_callbacks(recipe, folder, prepared, table, progress),
+        callbacks=_callbacks(recipe, folder, prepared, table, progress, along),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -255,12 +258,13 @@ def _callbacks(
     prepared: Prepared,
     table: TableLog,
     progress: Progress | None,
+    along: Sequence[Callback],
 ) -> list[Callback]:
     """What goes along with the training; the order matters, see each."""
     stop, monitor = recipe.stop, recipe.stop.monitor
     if monitor == "auto":
         monitor = MONITORED[prepared.task]
-    callbacks: list[Callback] = [Clock(), EpochLoss()]
+    callbacks: list[Callback] = [Clock(), EpochLoss(), *along]
     if prepared.val is not None:
         callbacks.append(Best(folder / MODEL if stop.keep == "best" else None, monitor))
         if stop.patience is not None:
