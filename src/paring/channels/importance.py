@@ -49,8 +49,9 @@ def unit_importance(
         fpgm        distances of its filter to the layer's others (geometric median)
         group_norm  sum of w^2 of all weights that go with it (DepGraph)
 
-    each the mean over the layers of a group. All but `random`, `bn_scale` and `taylor` are divided
-    by their mean over the group, for layers of different sizes to compare.
+    each the mean over the layers of a group, and the sum over the channels of a unit. All but
+    `random`, `bn_scale` and `taylor` are divided by their mean over the group, for layers of
+    different sizes to compare.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def _of_group(
         layer = modules.get(member.layer)
         if layer is None or not way.members(layer, member):
             continue
-        handler = _handler(tp, layer, member)
+        handler = _handler(tp, layer, member, criterion)
         if handler is None:
             continue
         if criterion == "taylor" and layer.weight.grad is None:
@@ -128,21 +129,22 @@ def _of_group(
                 "on some batches first"
             )
         node = Node(layer, None, member.layer)
-        for part in member.places.T:
-            order = np.argsort(part, kind="stable")
-            theirs.add_dep(Dependency(handler, handler, node, node), part[order].tolist())
-            theirs[-1].root_idxs = order.tolist()
+        places = member.places.ravel()
+        units = np.repeat(np.arange(group.size), member.places.shape[1])
+        order = np.argsort(places, kind="stable")  # as one of the criteria sorts them
+        theirs.add_dep(Dependency(handler, handler, node, node), places[order].tolist())
+        theirs[-1].root_idxs = units[order].tolist()
     if not len(theirs):
         return None
     values = way.make(tp.importance)(theirs)
-    numbers: NDArray[np.float64] = values.double().cpu().numpy()
+    numbers: NDArray[np.float64] = values[: group.size].double().cpu().numpy()
     if not np.isfinite(numbers).all():
         raise InputError(f"layer {group.name} has weights or gradients that are not finite")
     mean = numbers.mean()
     return numbers / mean if way.scaled and mean > 0 else numbers
 
 
-def _handler(tp: Any, layer: nn.Module, member: Member) -> Any:
+def _handler(tp: Any, layer: nn.Module, member: Member, criterion: str) -> Any:
     """What Torch-Pruning calls this side of this layer."""
     if isinstance(layer, _ConvNd):
         if is_depthwise(layer):
@@ -152,7 +154,11 @@ def _handler(tp: Any, layer: nn.Module, member: Member) -> Any:
     if isinstance(layer, nn.Linear):
         return tp.prune_linear_out_channels if member.side == "out" else tp.prune_linear_in_channels
     if isinstance(layer, _BatchNorm):
-        return tp.prune_batchnorm_out_channels if layer.affine else None
+        if not layer.affine:
+            return None
+        if criterion == "taylor":  # it looks for batch norms under this name
+            return tp.prune_groupnorm_out_channels
+        return tp.prune_batchnorm_out_channels
     if isinstance(layer, nn.LayerNorm):
         return tp.prune_layernorm_out_channels if layer.elementwise_affine else None
     return None

@@ -1,0 +1,242 @@
+"""What channels cost: networks pruned by each criterion and fine-tuned alike, on CamVid.
+
+    python benchmarks/camvid_channels.py train DATA WORK [--seeds S ...] [--part K --of N]
+    python benchmarks/camvid_channels.py tables DATA WORK
+
+DATA holds ``camvid/`` and ``weights/mobilenet_v2_imagenet.safetensors``. A network is trained for
+each seed; each cell then prunes it in three stages while it is fine-tuned, all with the same number
+of steps, and is measured on the test images. WORK keeps every finished cell, so a run that was
+stopped goes on from there, and several parts may run side by side. Everything runs on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from machine import machine, save
+from paring.channels.schedule import ProgressivePruning, Pruning, path_of_stages
+from paring.evaluation.cost import measure_cost
+from paring.models import load
+from paring.training.evaluating import evaluate_model
+from paring.training.recipe import complete_recipe
+from paring.training.run import train
+from paring.training.sources import read_data
+
+SEEDS = [0, 1, 2]
+SIZE = (192, 256)
+CLASSES = [
+    "sky", "building", "pole", "road", "pavement", "tree",
+    "sign", "fence", "car", "pedestrian", "bicyclist",
+]  # fmt: skip
+BASE_EPOCHS, TUNED_EPOCHS, RATE = 12, 3, 5e-4
+STAGES: dict[str, int] = {"stages": 3, "first": 40, "every": 40}
+SLIMMING = 1e-4
+CRITERIA = ["redundancy", "random", "l1", "bn_scale", "taylor", "fpgm", "group_norm"]
+
+
+def cells() -> Iterator[tuple[str, float, Pruning, str]]:
+    """Name, share of MACs that stays, how it is pruned and the loss; what matters most first."""
+    for keep in (0.4, 0.2):
+        for criterion in CRITERIA:
+            slim = SLIMMING if criterion == "bn_scale" else 0.0
+            how = Pruning(criterion=criterion, every=4, slimming=slim)
+            yield f"{criterion}-{keep}", keep, how, "cross_entropy"
+    kept: dict[str, Any] = {"every": 4}
+    yield "softmax-0.4", 0.4, Pruning(distribution="softmax", **kept), "cross_entropy"
+    yield "softmax-0.2", 0.2, Pruning(distribution="softmax", **kept), "cross_entropy"
+    yield "sum-0.4", 0.4, Pruning(score="sum", **kept), "cross_entropy"
+    yield "sum-0.2", 0.2, Pruning(score="sum", **kept), "cross_entropy"
+    yield "unpruned-1.0", 1.0, Pruning(criterion="random"), "cross_entropy"
+    for keep in (0.4, 0.2):
+        yield f"gsrl-{keep}", keep, Pruning(**kept), "gsrl"
+    yield "gsrl-unpruned-1.0", 1.0, Pruning(criterion="random"), "gsrl"
+    for metric in ("hellinger", "kl", "dice", "dot"):
+        yield f"{metric}-0.4", 0.4, Pruning(metric=metric, **kept), "cross_entropy"
+    for resolution in ("twice", "half", "quarter", "vector"):
+        yield f"{resolution}-0.4", 0.4, Pruning(resolution=resolution, **kept), "cross_entropy"
+
+
+def recipe(data: Path, seed: int, *, val: bool = False, **keys: Any) -> Any:
+    """The recipe of a training on CamVid."""
+    sections: dict[str, Any] = {
+        "model": "deeplabv3plus_mobilenet_v2",
+        "weights": str(data / "weights" / "mobilenet_v2_imagenet.safetensors"),
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "seed": seed,
+        "options": {"aux": False},
+        "data": {
+            "train": source(data, "train"),
+            "size": list(SIZE),
+            "batch_size": 4,
+            "workers": 0,
+        },
+        "augment": {"flip": 0.5},
+        "loss": {"name": "cross_entropy"},
+        "optimiser": {"name": "adamw", "lr": 1e-3, "weight_decay": 1e-4, "encoder_lr": 0.3},
+        "schedule": {"name": "cosine", "warmup_steps": 30, "warmup_start": 0.01},
+        "trainer": {
+            "accelerator": "cpu", "clip": 5.0, "channels_last": True, "threads": 1,
+            "epochs": BASE_EPOCHS,
+        },
+        "log": {"tensorboard": False},
+    }  # fmt: skip
+    for name, value in keys.items():
+        if isinstance(value, dict):
+            sections[name] |= value
+        else:
+            sections[name] = value
+    if val:
+        sections["data"]["val"] = source(data, "test")
+    return complete_recipe(sections, where="the benchmark", folder=Path.cwd())
+
+
+def source(data: Path, split: str) -> dict[str, Any]:
+    """A part of CamVid."""
+    return {"path": str(data / "camvid"), "split": split, "void": 11, "classes": CLASSES}
+
+
+def base(data: Path, work: Path, seed: int) -> Path:
+    """The trained network of a seed."""
+    folder = work / f"base{seed}"
+    if not (folder / "trained.json").is_file():
+        train(recipe(data, seed), folder, say=say)
+    return folder / "model.safetensors"
+
+
+def make(data: Path, work: Path, seed: int, cell: tuple[str, float, Pruning, str]) -> None:
+    """Prune and fine-tune one network, and measure it on the test images."""
+    name, keep, how, loss = cell
+    folder = work / "cells" / name / str(seed)
+    if (folder / "cell.json").is_file():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    wished = recipe(
+        data, seed, init=str(base(data, work, seed)), loss={"name": loss},
+        optimiser={"lr": RATE}, trainer={"epochs": TUNED_EPOCHS}, weights=None,
+    )  # fmt: skip
+    along = []
+    if keep < 1:
+        stages = path_of_stages(keep_macs=keep, **STAGES)
+        along.append(ProgressivePruning(stages, torch.zeros(1, 3, *SIZE), seeded(how, seed)))
+    began = time.perf_counter()
+    trained = train(wished, folder, along=along)
+    took = time.perf_counter() - began
+    test = read_data(recipe(data, seed, val=True).data.val, "semantic")
+    model = load(folder / "model.safetensors")
+    measured = evaluate_model(model, test, wished)
+    cost = measure_cost(model, size=SIZE, repeats=1, warmup=0, onnx=False)
+    out = {
+        "cell": name,
+        "seed": seed,
+        "metrics": measured.metrics,
+        "macs": cost["macs"],
+        "parameters": cost["parameters"],
+        "training_seconds": round(trained.seconds, 1),
+        "seconds": round(took, 1),
+        "widths": widths(along),
+    }
+    (folder / "cell.json").write_text(json.dumps(out), encoding="utf-8")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    say(f"{name} {seed}: mIoU {measured.metrics['miou_dataset']:.4f}, {took:.0f} s")
+
+
+def seeded(how: Pruning, seed: int) -> Pruning:
+    """The same, with the seed of the cell."""
+    return Pruning(**{k: getattr(how, k) for k in how.__dataclass_fields__} | {"seed": seed})
+
+
+def widths(along: list[Any]) -> dict[str, list[int]]:
+    """How many channels stay of how many, by group."""
+    if not along:
+        return {}
+    return {name: [len(s.places), s.of] for name, s in along[0].plan.groups.items()}
+
+
+def say(sentence: str) -> None:
+    """Print at once."""
+    print(sentence, flush=True)
+
+
+def main() -> None:
+    """Make cells, or the tables of those that are made."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["train", "tables"])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--part", type=int, default=0)
+    parser.add_argument("--of", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    given = parser.parse_args()
+    data, work = given.data.resolve(), given.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    if given.what == "tables":
+        tables(work)
+        return
+    began = time.monotonic()
+    todo = [(cell, seed) for cell in cells() for seed in given.seeds]
+    for cell, seed in todo[given.part :: given.of]:
+        if time.monotonic() - began > 60 * given.minutes:
+            break
+        make(data, work, seed, cell)
+
+
+def tables(work: Path) -> None:
+    """Write the results of all finished cells, with the latency of each network, one by one."""
+    made: list[dict[str, Any]] = []
+    for cell in cells():
+        for seed in SEEDS:
+            file = work / "cells" / cell[0] / str(seed) / "cell.json"
+            if not file.is_file():
+                continue
+            read = json.loads(file.read_text(encoding="utf-8"))
+            if "onnx_ms" not in read:
+                model = load(file.with_name("model.safetensors"))
+                read |= {
+                    key: value
+                    for key, value in measure_cost(model, size=SIZE, threads=1).items()
+                    if key in ("onnx_ms", "onnx_ms_spread")
+                }
+                file.write_text(json.dumps(read), encoding="utf-8")
+            made.append(read)
+    lines = [
+        "| network | mIoU | | MACs | parameters | latency | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in dict.fromkeys(one["cell"] for one in made):
+        mine = [one for one in made if one["cell"] == name]
+        miou = [100 * one["metrics"]["miou_dataset"] for one in mine]
+        spread = statistics.stdev(miou) if len(miou) > 1 else float("nan")
+        lines.append(
+            f"| {name} | {statistics.mean(miou):.1f} | ± {spread:.1f} "
+            f"| {statistics.mean(one['macs'] for one in mine) / 1e9:.2f} G "
+            f"| {statistics.mean(one['parameters'] for one in mine) / 1e6:.2f} M "
+            f"| {statistics.median(one['onnx_ms'] for one in mine):.1f} ms | {len(mine)} |"
+        )
+    planned = len(list(cells())) * len(SEEDS)
+    lines.append(f"\n{len(made)} of {planned} cells were made.")
+    result = {
+        "machine": machine("torch", "torchvision", "lightning", "onnxruntime"),
+        "size": SIZE,
+        "base_epochs": BASE_EPOCHS,
+        "tuned_epochs": TUNED_EPOCHS,
+        "stages": STAGES,
+        "cells": made,
+    }
+    save("camvid_channels", result, lines)
+
+
+if __name__ == "__main__":
+    main()
