@@ -51,14 +51,15 @@ def cells() -> Iterator[tuple[str, float, Pruning, str]]:
             how = Pruning(criterion=criterion, every=4, slimming=slim)
             yield f"{criterion}-{keep}", keep, how, "cross_entropy"
     kept: dict[str, Any] = {"every": 4}
-    yield "softmax-0.4", 0.4, Pruning(distribution="softmax", **kept), "cross_entropy"
-    yield "softmax-0.2", 0.2, Pruning(distribution="softmax", **kept), "cross_entropy"
-    yield "sum-0.4", 0.4, Pruning(score="sum", **kept), "cross_entropy"
-    yield "sum-0.2", 0.2, Pruning(score="sum", **kept), "cross_entropy"
-    yield "unpruned-1.0", 1.0, Pruning(criterion="random"), "cross_entropy"
+    for keep in (0.4, 0.2):
+        yield f"mean-{keep}", keep, Pruning(score="mean", **kept), "cross_entropy"
+        yield f"softmax-{keep}", keep, Pruning(distribution="softmax", **kept), "cross_entropy"
+    yield "unpruned-1.0", 1.0, Pruning(), "cross_entropy"
     for keep in (0.4, 0.2):
         yield f"gsrl-{keep}", keep, Pruning(**kept), "gsrl"
-    yield "gsrl-unpruned-1.0", 1.0, Pruning(criterion="random"), "gsrl"
+    yield "gsrl-unpruned-1.0", 1.0, Pruning(), "gsrl"
+    both: dict[str, Any] = {"score": "mean", "distribution": "softmax"}
+    yield "softmax-mean-0.4", 0.4, Pruning(**both, **kept), "cross_entropy"
     for metric in ("hellinger", "kl", "dice", "dot"):
         yield f"{metric}-0.4", 0.4, Pruning(metric=metric, **kept), "cross_entropy"
     for resolution in ("twice", "half", "quarter", "vector"):

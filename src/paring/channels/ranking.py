@@ -32,12 +32,12 @@ class Ranking:
 
 
 def rank_by_redundancy(
-    structure: Structure, tracker: Tracker, *, score: Score = "mean"
+    structure: Structure, tracker: Tracker, *, score: Score = "sum"
 ) -> list[Ranking | None]:
     """Each group eliminated by SIRFP's Algorithm 1; None where nothing was gathered of it.
 
-    ``"mean"`` scores a unit by the mean weight of its edges to those left when it goes, ``"sum"``
-    by minus their sum (appendix D: what has the largest sum goes first). Both are then the largest
+    ``"sum"`` scores a unit by minus the sum of its edges to those left when it goes (appendix D:
+    what has the largest sum goes first), ``"mean"`` by their mean. Both are then the largest
     of their own and those before, so that they rise along the order; the last unit of a group has
     no edge and goes last.
     """

@@ -62,7 +62,7 @@ class Pruning:
     """
 
     criterion: Criterion | str = "redundancy"
-    score: Score = "mean"
+    score: Score = "sum"
     metric: Metric = "js"
     distribution: Distribution = "l1"
     resolution: Resolution = "full"
