@@ -23,7 +23,8 @@ from typing import Any
 import torch
 
 from machine import machine, save
-from paring.channels.schedule import ProgressivePruning, Pruning, path_of_stages
+from paring.channels.schedule import ProgressivePruning
+from paring.channels.stages import Pruning, path_of_stages
 from paring.evaluation.cost import measure_cost
 from paring.models import load
 from paring.training.evaluating import evaluate_model

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 
 from narrowed import image
 from paring.channels.plan import PrunePlan
-from paring.channels.schedule import ProgressivePruning, Pruning, Stage, path_of_stages
+from paring.channels.schedule import ProgressivePruning
+from paring.channels.stages import Pruning, Stage, path_of_stages
 from paring.errors import InputError
 from paring.evaluation.cost import macs_of_run
 from paring.training.keeping import Checkpoints
@@ -132,7 +133,7 @@ def test_killed_and_resumed_is_the_same_as_unbroken(
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     fit(tmp_path, ProgressivePruning(STAGES, torch.zeros(X)), epochs=4)
-    other = ProgressivePruning(STAGES, torch.zeros(X), Pruning(score="sum"))
+    other = ProgressivePruning(STAGES, torch.zeros(X), Pruning(score="mean"))
     with pytest.raises(InputError, match="pruned in another way"):
         fit(tmp_path, other, ckpt=tmp_path / "last.ckpt")
 

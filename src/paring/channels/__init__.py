@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from paring.channels.plan import PrunePlan
     from paring.channels.planning import make_plan
     from paring.channels.redundancy import pairwise_redundancy
-    from paring.channels.schedule import ProgressivePruning, Pruning, Stage, path_of_stages
+    from paring.channels.schedule import ProgressivePruning
+    from paring.channels.stages import Pruning, Spread, Stage, path_of_stages
     from paring.channels.structure import find_structure
     from paring.channels.tracking import calibrate, track
 
@@ -22,6 +23,7 @@ __all__ = [
     "ProgressivePruning",
     "PrunePlan",
     "Pruning",
+    "Spread",
     "Stage",
     "calibrate",
     "exact_clique",
@@ -39,8 +41,9 @@ _HOMES = {
     "Latency": "paring.channels.latency",
     "ProgressivePruning": "paring.channels.schedule",
     "PrunePlan": "paring.channels.plan",
-    "Pruning": "paring.channels.schedule",
-    "Stage": "paring.channels.schedule",
+    "Pruning": "paring.channels.stages",
+    "Spread": "paring.channels.stages",
+    "Stage": "paring.channels.stages",
     "calibrate": "paring.channels.tracking",
     "exact_clique": "paring.channels.clique",
     "find_structure": "paring.channels.structure",
@@ -48,7 +51,7 @@ _HOMES = {
     "local_search_clique": "paring.channels.clique",
     "make_plan": "paring.channels.planning",
     "pairwise_redundancy": "paring.channels.redundancy",
-    "path_of_stages": "paring.channels.schedule",
+    "path_of_stages": "paring.channels.stages",
     "track": "paring.channels.tracking",
     "unit_importance": "paring.channels.importance",
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import msgspec
 import numpy as np
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,66 +16,17 @@ from torch.optim import Optimizer
 
 from paring.channels.carrying import averages, cut_optimiser, flat_places
 from paring.channels.costs import model_costs
-from paring.channels.importance import Criterion
 from paring.channels.plan import PrunePlan
-from paring.channels.planning import FLOOR, make_plan
-from paring.channels.ranking import Score
-from paring.channels.redundancy import Distribution, Metric, Resolution
+from paring.channels.planning import make_plan
+from paring.channels.stages import Pruning, Spread, Stage, check_stages
 from paring.channels.structure import find_structure
 from paring.channels.tracing import Forward
-from paring.channels.tracking import DECAY, Tracker, track
+from paring.channels.tracking import Tracker, track
 from paring.errors import InputError
 from paring.models.cuts import apply_cuts
 from paring.training.keeping import Best
-from paring.training.stopping import steps_ahead
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One pruning: after how many optimiser steps, and what share of the first MACs then stays."""
-
-    step: int
-    keep_macs: float
-
-
-def path_of_stages(*, keep_macs: float, stages: int, first: int, every: int) -> list[Stage]:
-    """Stages in equal distances, each of which takes away as many MACs.
-
-    >>> path_of_stages(keep_macs=0.4, stages=2, first=100, every=50)
-    [Stage(step=100, keep_macs=0.7), Stage(step=150, keep_macs=0.4)]
-    """
-    return [
-        Stage(first + k * every, round(1 - (1 - keep_macs) * (k + 1) / stages, 12))
-        for k in range(stages)
-    ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pruning:
-    """How a network is pruned; see `make_plan` and `track` for what is not said here.
-
-    Attributes
-    ----------
-    every : redundancy is gathered from each n-th step.
-    restart : the averages begin anew after each stage, and are not sliced and continued.
-    slimming : weight of an L1 term on the scales of batch norms, until the last stage; for the
-        criterion ``"bn_scale"``.
-    """
-
-    criterion: Criterion | str = "redundancy"
-    score: Score = "sum"
-    metric: Metric = "js"
-    distribution: Distribution = "l1"
-    resolution: Resolution = "full"
-    decay: float = DECAY
-    every: int = 1
-    restart: bool = False
-    slimming: float = 0.0
-    multiple: int = 1
-    floor: float = FLOOR
-    ignored: tuple[str, ...] = ()
-    apart: tuple[str, ...] = ()
-    seed: int = 0
+from paring.training.lessons import Lesson
+from paring.training.stopping import Limit, steps_ahead
 
 
 class ProgressivePruning(pl.Callback):
@@ -87,7 +39,8 @@ class ProgressivePruning(pl.Callback):
 
     Parameters
     ----------
-    stages : see `Stage` and `path_of_stages`; steps rise and shares fall.
+    stages : see `Stage` and `path_of_stages`; steps rise and shares fall. Or `Spread`, for stages
+        over a training of any length.
     example : what the network takes, of the size at which its MACs count.
     how : see `Pruning`.
     part : name of the network in the LightningModule; ``""`` is all of it.
@@ -95,6 +48,7 @@ class ProgressivePruning(pl.Callback):
     structure_forward : the same for the structure, where training uses more than that; by default
         that of `find_structure`.
     say : called with a sentence after each stage.
+    file : where the plan so far is written after each stage, if anywhere.
 
     Attributes
     ----------
@@ -108,7 +62,7 @@ class ProgressivePruning(pl.Callback):
 
     def __init__(
         self,
-        stages: Sequence[Stage],
+        stages: Sequence[Stage] | Spread,
         example: Any,
         how: Pruning | None = None,
         *,
@@ -116,11 +70,16 @@ class ProgressivePruning(pl.Callback):
         forward: Forward | None = None,
         structure_forward: Forward | None = None,
         say: Callable[[str], None] | None = None,
+        file: Path | None = None,
     ) -> None:
-        _check_stages(stages)
-        self.stages, self.example, self.how = list(stages), example, how or Pruning()
+        self._spread = stages if isinstance(stages, Spread) else None
+        self.stages: list[Stage] = []
+        if not isinstance(stages, Spread):
+            check_stages(stages)
+            self.stages = list(stages)
+        self.example, self.how = example, how or Pruning()
         self.part, self.forward, self.structure_forward = part, forward, structure_forward
-        self.say = say
+        self.say, self.file = say, file
         self.plan: PrunePlan | None = None
         self._done = 0
         self._base_macs = 0
@@ -161,11 +120,18 @@ class ProgressivePruning(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Refuse a training that ends before its last stage."""
-        steps, last = steps_ahead(trainer, None), self.stages[-1].step
+        along = trainer.callbacks  # type: ignore[attr-defined]
+        limit = next((c.steps for c in along if isinstance(c, Limit)), None)
+        steps = steps_ahead(trainer, limit)
+        if self._spread is not None:
+            self.stages = self._spread.over(steps)
+        last = self.stages[-1].step
         if last >= steps:
             raise InputError(
                 f"the last stage of pruning is due after {last} steps, and the training has {steps}"
             )
+        if self._done == len(self.stages) and self._tracker is not None:
+            self._tracker.close()
 
     def on_before_optimizer_step(
         self, _: pl.Trainer, pl_module: pl.LightningModule, __: Optimizer
@@ -231,7 +197,10 @@ class ProgressivePruning(pl.Callback):
         for parameter, own in gradients:
             parameter.grad = own
         self._cut(trainer, pl_module, plan)
+        self._change_loss(pl_module)
         self.plan = plan if self.plan is None else self.plan.then(plan)
+        if self.file is not None:
+            self.plan.save(self.file, overwrite=True)
         self._done += 1
         self._gradients = {}
         for best in (c for c in trainer.callbacks if isinstance(c, Best)):  # type: ignore[attr-defined]
@@ -287,12 +256,18 @@ class ProgressivePruning(pl.Callback):
             for average in averages(trainer, self.part):
                 apply_cuts(average, self.plan.layers)
             self._follow(model, self.plan)
+            self._change_loss(pl_module)
         self._done = int(state["done"])
         self._gradients = dict(state["gradients"])
         if self._tracker is not None:
             self._tracker.load_state_dict(state["tracker"])
-            if self._done == len(self.stages):
-                self._tracker.close()
+
+    def _change_loss(self, pl_module: pl.LightningModule) -> None:
+        """Go on with the loss that is wished for after the first stage."""
+        if self.how.loss_after is not None and isinstance(pl_module, Lesson):
+            recipe = pl_module.recipe
+            loss = msgspec.structs.replace(recipe.loss, name=self.how.loss_after)
+            pl_module.recipe = msgspec.structs.replace(recipe, loss=loss)
 
     def _lent_gradients(self, model: nn.Module) -> list[tuple[nn.Parameter, Tensor | None]]:
         """Give the weights the gradients that were gathered; what they had comes back."""
@@ -313,7 +288,7 @@ class ProgressivePruning(pl.Callback):
         return [layer for layer in found if isinstance(layer, _BatchNorm) and layer.affine]
 
     def _settings(self) -> str:
-        return repr((self.stages, self.how))
+        return repr((self._spread or self.stages, self.how))
 
     def _model(self, pl_module: pl.LightningModule) -> nn.Module:
         model: nn.Module = getattr(pl_module, self.part) if self.part else pl_module
@@ -325,18 +300,5 @@ class ProgressivePruning(pl.Callback):
         return example.to(device) if isinstance(example, Tensor) else example
 
 
-def _check_stages(stages: Sequence[Stage]) -> None:
-    if not stages:
-        raise InputError("no stage of pruning is given")
-    for before, stage in zip([None, *stages], stages, strict=False):
-        if stage.step < 1 or not 0 < stage.keep_macs <= 1:
-            raise InputError(f"{stage} cannot be; it is after a step or more, and keeps a share")
-        if before and (stage.step <= before.step or stage.keep_macs > before.keep_macs):
-            raise InputError(f"stages must come later and keep less, not {before} and then {stage}")
-
-
 def _is_module(model: nn.Module, path: str) -> bool:
     return any(name == path for name, _ in model.named_modules())
-
-
-__all__ = ["ProgressivePruning", "Pruning", "Stage", "path_of_stages"]
