@@ -11,7 +11,18 @@ import typer
 from rich.text import Text
 
 from paring import __version__
-from paring.cli import compare, console, convert, demo, evaluate, images, inspect, report, train
+from paring.cli import (
+    channels,
+    compare,
+    console,
+    convert,
+    demo,
+    evaluate,
+    images,
+    inspect,
+    report,
+    train,
+)
 from paring.errors import InputError
 
 app = typer.Typer(
@@ -25,6 +36,7 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.add_typer(images.app, name="images")
+app.add_typer(channels.app, name="channels")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
