@@ -16,13 +16,12 @@ def layers_table(rows: list[dict[str, Any]]) -> Table:
     pruned = any("macs_before" in row and row["channels"] < row["channels_before"] for row in rows)
     wide = any("channels" in row for row in rows)
     timed = any(row.get("ms") is not None for row in rows)
-    names = ["channels", "MACs", "parameters"] if wide else []
+    names = ["channels", "MACs"] if wide else []
     table = plain_table("layer", *names, *(["ms"] if timed else []))
     for row in rows:
         cells: list[str | Text] = [Text(row["layer"])]
         if wide:
             cells += [_of(row, "channels", pruned), _of(row, "macs", pruned)]
-            cells.append(_of(row, "parameters", pruned))
         if timed:
             cells.append("" if row.get("ms") is None else f"{row['ms']:.3f}")
         table.add_row(*cells)
@@ -31,10 +30,20 @@ def layers_table(rows: list[dict[str, Any]]) -> Table:
 
 def _of(row: Mapping[str, Any], name: str, pruned: bool) -> Text:
     """A number, and what it was where it changed."""
-    now, before = row[name], row[f"{name}_before"]
-    if not pruned:
-        return Text(f"{now:,}")
-    return Text(f"{now:,} of {before:,}" if now != before else f"{now:,}")
+    now, before = (short(row[key]) for key in (name, f"{name}_before"))
+    return Text(f"{now} of {before}" if pruned and row[name] != row[f"{name}_before"] else now)
+
+
+def short(number: int) -> str:
+    """A number with three digits that count.
+
+    >>> short(960), short(58_982_400)
+    ('960', '59.0 M')
+    """
+    if number < 10_000:
+        return f"{number:,}"
+    size, letter = next((s, c) for s, c in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= s)
+    return f"{number / size:#.3g} {letter}"
 
 
 def costs_table(cost: Mapping[str, Any]) -> Table:

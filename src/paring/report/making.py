@@ -18,6 +18,7 @@ from paring.errors import InputError
 from paring.report.choosing import first_of
 from paring.report.folder import REPORT, read_facts
 from paring.report.page import is_page, write_page
+from paring.report.pages.channels import channels_page
 from paring.report.pages.cut import cut_page
 from paring.report.pages.experiment import experiment_page
 from paring.report.pages.leaks import leaks_page
@@ -30,6 +31,7 @@ KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (
     cut_page,
     leaks_page,
     experiment_page,
+    channels_page,
 )
 """What a page can be about; the first that knows the run makes its page."""
 
@@ -87,7 +89,10 @@ def write_report(
     read_facts(path)
     subject = next(filter(None, (kind(path, wishes) for kind in KINDS)), None)
     if subject is None:
-        raise InputError(f"{path}: its run neither cut nor compared images, so has no report")
+        raise InputError(
+            f"{path}: its run neither cut nor compared images and pruned no network, so it has "
+            "no report"
+        )
     target = path / REPORT if output is None else _named(Path(output))
     _put(target, subject, pictures or Pictures(), workers, say, progress)
     return target / "index.html"

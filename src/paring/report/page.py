@@ -26,6 +26,7 @@ SCRIPTS = (
     "compare.js",
     "browse.js",
     "experiment.js",
+    "channels.js",
     "about.js",
     "start.js",
 )
