@@ -26,6 +26,7 @@ from paring.channels.planning import make_plan
 from paring.channels.schedule import ProgressivePruning
 from paring.channels.stages import Pruning, Spread, Stage
 from paring.channels.structure import Structure, find_structure
+from paring.channels.tracing import Forward, trained
 from paring.channels.tracking import calibrate
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
@@ -62,9 +63,9 @@ def structure_of(model: nn.Module, size: tuple[int, int], how: Pruning) -> Struc
     return find_structure(model, example_of(size), ignored=how.ignored, forward=_forward(model))
 
 
-def _forward(model: nn.Module) -> Any:
-    """How a network's structure is found: a detector takes a list of images."""
-    return run_on if getattr(model, "task", None) == "instance" else None
+def _forward(model: nn.Module) -> Forward:
+    """How a network's structure is found: detectors take a list of images."""
+    return run_on if getattr(model, "task", None) == "instance" else trained
 
 
 def prune_at_once(

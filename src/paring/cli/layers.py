@@ -43,7 +43,8 @@ def short(number: int) -> str:
     if number < 10_000:
         return f"{number:,}"
     size, letter = next((s, c) for s, c in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= s)
-    return f"{number / size:#.3g} {letter}"
+    value = number / size
+    return f"{value:.{max(0, 3 - len(str(int(value))))}f} {letter}"
 
 
 def costs_table(cost: Mapping[str, Any]) -> Table:
