@@ -52,6 +52,9 @@ def cells() -> Iterator[tuple[str, float, Pruning, str]]:
             how = Pruning(criterion=criterion, every=4, slimming=slim)
             yield f"{criterion}-{keep}", keep, how, "cross_entropy"
     kept: dict[str, Any] = {"every": 4}
+    for criterion in ("random", "l1", "taylor", "fpgm"):  # as many in every layer as redundancy
+        how = Pruning(criterion=criterion, score="count", every=4)
+        yield f"{criterion}-count-0.4", 0.4, how, "cross_entropy"
     for keep in (0.4, 0.2):
         yield f"mean-{keep}", keep, Pruning(score="mean", **kept), "cross_entropy"
         yield f"softmax-{keep}", keep, Pruning(distribution="softmax", **kept), "cross_entropy"

@@ -90,7 +90,9 @@ def make_plan(
     score : of a unit by the ``"sum"`` of its edges to those left when it goes, as in the paper's
         appendix D, or by their ``"mean"``. The sum leaves about as many units in every wide group
         and all in narrow ones; the mean looks at redundancy alone, and takes nearly all of narrow
-        groups whose maps overlap, such as those between the blocks of MobileNetV2.
+        groups whose maps overlap, such as those between the blocks of MobileNetV2. ``"count"``, of
+        any criterion, leaves about as many units in every group that has them, and lets the
+        criterion choose which.
     multiple : the units that stay of a group are rounded to a multiple of this.
     floor : share of the units of a group that always stay, one at least; the published code has
         0.02.
@@ -127,6 +129,8 @@ def make_plan(
         structure = find_structure(model, example, forward=forward)
     _check(multiple, floor, model, (*ignored, *apart))
     rankings = _rankings(model, structure, scores, criterion, score, seed)
+    if score == "count":
+        rankings = [None if ranking is None else ranking.by_count() for ranking in rankings]
     kept_whole = _kept_whole(structure, rankings, ignored)
     rankings = [
         None if group.name in kept_whole else ranking
@@ -303,4 +307,5 @@ def _how(
             "distribution": scores.distribution,
             "resolution": scores.resolution,
         }
-    return {"seed": seed} if criterion == "random" else {}
+    seeded = {"seed": seed} if criterion == "random" else {}
+    return seeded | ({"score": score} if score == "count" else {})

@@ -14,7 +14,7 @@ from paring.channels.structure import Structure
 from paring.channels.tracking import Tracker
 from paring.errors import InputError
 
-Score = Literal["mean", "sum"]
+Score = Literal["sum", "mean", "count"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,14 @@ class Ranking:
 
     order: NDArray[np.intp]
     scores: NDArray[np.float64]
+
+    def by_count(self) -> Ranking:
+        """The same order, scored by minus the number of units left when one goes.
+
+        So about as many units stay in all groups that have them, whatever the criterion.
+        """
+        left = np.arange(len(self.order) - 1, -1, -1)
+        return Ranking(self.order, -left.astype(float))
 
 
 def rank_by_redundancy(
@@ -52,7 +60,7 @@ def rank_by_redundancy(
         gone = greedy_clique(weights)
         left = np.arange(group.size - 1, -1, -1)
         scores = np.full(group.size, np.inf)
-        scores[:-1] = -gone.sums[:-1] if score == "sum" else gone.sums[:-1] / left[:-1]
+        scores[:-1] = gone.sums[:-1] / left[:-1] if score == "mean" else -gone.sums[:-1]
         out.append(Ranking(gone.order, np.maximum.accumulate(scores)))
     return out
 

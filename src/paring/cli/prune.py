@@ -39,10 +39,11 @@ class CriterionName(StrEnum):
 
 
 class ScoreName(StrEnum):
-    """How a channel's edges make its score."""
+    """How channels of different layers compare."""
 
     sum = "sum"
     mean = "mean"
+    count_ = "count"  # a str has a count of its own
 
 
 class DistributionName(StrEnum):
@@ -104,7 +105,11 @@ class Choice:
         CriterionName | None, typer.Option(help="By what channels go. [default: redundancy]")
     ] = None
     score: Annotated[
-        ScoreName | None, typer.Option(help="Of redundancy: sum or mean of edges. [default: sum]")
+        ScoreName | None,
+        typer.Option(
+            help="Of redundancy: sum or mean of edges; of any criterion: count, as many in every "
+            "layer. [default: sum]"
+        ),
     ] = None
     metric: Annotated[
         MetricName | None, typer.Option(help="Of redundancy: how maps compare. [default: js]")

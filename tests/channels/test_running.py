@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import paring
+from paring.channels.network import Network, open_network
+from paring.channels.recipe import pruning_recipe
+from paring.channels.running import Budget, prune_at_once, prune_in_stages, write_pruned
+from paring.channels.stages import Pruning, Stage
+from paring.errors import InputError
+from paring.models import build, load
+from prunings import trained_at
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained_at(tmp_path_factory.mktemp("made"))
+
+
+def head_of(model: torch.nn.Module) -> torch.Tensor:
+    return model.state_dict()["net.head.weight"]
+
+
+def test_milliseconds_of_this_machine_are_measured_until_they_are_reached(trained: Path) -> None:
+    network = open_network(str(trained))
+    from paring.channels.measuring import latency_of
+
+    whole = latency_of(network.model, size=(64, 64))["ms"]
+    _, plan = prune_at_once(
+        network, None, Budget(max_latency_ms=0.8 * whole), Pruning(criterion="l1"), size=(64, 64)
+    )
+    assert plan.about["measured_ms"] > 0
+    assert plan.about["macs"] < 0.95 * plan.about["macs_before"]
+
+
+def test_redundancy_and_taylor_say_what_they_lack() -> None:
+    network = Network(build("emcad_mobilenet_v2", ["a"], seed=0).eval(), "it")
+    half = Budget(keep_macs=0.5)
+    with pytest.raises(InputError, match="redundancy is measured on images; give --data"):
+        prune_at_once(network, None, half, Pruning(), size=(64, 64))
+    with pytest.raises(InputError, match="taylor needs gradients of a training"):
+        prune_at_once(network, None, half, Pruning(criterion="taylor"), size=(64, 64))
+
+
+def test_a_detector_is_pruned_and_still_finds(tmp_path: Path) -> None:
+    options = {"proposals": 10, "detections": 5, "fpn_channels": 32, "mask_width": 32}
+    model = build("maskrcnn_mobilenet_v2_fpn", ["a"], seed=0, score_threshold=0, **options).eval()
+    data = paring.scenes(2, seed=0, size=(64, 64), folder=tmp_path)
+    small, plan = prune_at_once(
+        Network(model, "it"), data, Budget(keep_macs=0.8), Pruning(), size=(64, 64)
+    )
+    assert plan.about["macs"] <= 0.8 * plan.about["macs_before"]
+    assert len(small([torch.rand(3, 64, 64)])[0]["boxes"]) > 0
+    small.train()
+    targets = {
+        "boxes": torch.tensor([[4.0, 4.0, 30.0, 30.0]]),
+        "labels": torch.tensor([1]),
+        "masks": torch.ones(1, 64, 64, dtype=torch.uint8),
+    }
+    assert sum(small([torch.rand(3, 64, 64)], [targets]).values()).isfinite()
+
+
+def test_pruning_goes_on_where_it_was_cut_short_and_changes_its_loss(
+    trained: Path, tmp_path: Path
+) -> None:
+    network = open_network(str(trained))
+    recipe, section = pruning_recipe(
+        network, None, ["trainer.epochs=3", "prune.loss_after=gsrl", "trainer.ema=0.9"]
+    )
+    stages, how = [Stage(1, 0.8), Stage(3, 0.6)], section.pruning(0)
+
+    class Enough(Exception):
+        pass
+
+    def stop(_: str, done: int, __: int) -> None:
+        if done == 5:
+            raise Enough
+
+    whole, plan = prune_in_stages(network, recipe, tmp_path / "whole", stages, how)
+    with pytest.raises(Enough):
+        prune_in_stages(network, recipe, tmp_path / "cut", stages, how, progress=stop)
+    again, same = prune_in_stages(network, recipe, tmp_path / "cut", stages, how)
+    assert same.to_json() == plan.to_json()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    # what was finished but for its files is not trained again
+    (tmp_path / "cut" / "cost.json").unlink(missing_ok=True)
+    once_more, _ = prune_in_stages(network, recipe, tmp_path / "cut", stages, how)
+    assert torch.equal(
+        once_more.state_dict()["net.head.weight"], again.state_dict()["net.head.weight"]
+    )
+    other, _ = prune_in_stages(
+        network, recipe, tmp_path / "other", stages, pruning_recipe(network, None)[1].pruning(0)
+    )
+    assert not torch.equal(
+        other.state_dict()["net.head.weight"], whole.state_dict()["net.head.weight"]
+    )
+    cost = write_pruned(
+        tmp_path / "cut", network, again, plan, how, size=(64, 64), opset=18, threads=1
+    )
+    assert json.loads((tmp_path / "cut" / "cost.json").read_text()) == json.loads(json.dumps(cost))
+    assert load(tmp_path / "cut" / "model.safetensors").cuts == again.cuts
+
+
+def test_what_cannot_be_fine_tuned_here_is_said(trained: Path, tmp_path: Path) -> None:
+    own = Network(torch.nn.Conv2d(3, 4, 1), "own:net")
+    network = open_network(str(trained))
+    recipe, section = pruning_recipe(network, None, ["trainer.epochs=3"])
+    with pytest.raises(InputError, match="own:net: only models of ours can be fine-tuned here"):
+        prune_in_stages(own, recipe, tmp_path / "run", [Stage(1, 0.5)], Pruning())
+    patient, _ = pruning_recipe(network, None, ["stop.patience=2"])
+    with pytest.raises(InputError, match=r"stop.patience could end the training"):
+        prune_in_stages(network, patient, tmp_path / "run", [Stage(1, 0.5)], section.pruning(0))
