@@ -23,6 +23,7 @@ from paring.models import build
 pytestmark = pytest.mark.torch
 
 NETWORKS = {
+    "resnet50": tv.resnet50,
     "resnet18": tv.resnet18,
     "mobilenet_v2": tv.mobilenet_v2,
     "mobilenet_v3_small": tv.mobilenet_v3_small,
@@ -83,6 +84,62 @@ def test_a_network_without_channels_is_the_one_whose_channels_are_zero(name: str
         scale = float(other.abs().max())
         assert float((one - other).abs().max()) < 1e-5 * scale
         assert float((plain - other).abs().max()) > 1e-3 * scale
+
+
+def of_ssd(model: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """What an SSD gives at each place, before it becomes boxes."""
+    features = list(model.backbone(x).values())
+    heads = (model.head.classification_head, model.head.regression_head)
+    return [one(f) for head in heads for one, f in zip(head.module_list, features, strict=True)]
+
+
+def test_a_detector_is_followed_to_its_heads_by_a_forward_of_ones_own() -> None:
+    torch.manual_seed(0)
+    model = tv.detection.ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None)
+    model, x = uneven(model), image(1, 3, 320, 320)
+    found = find_structure(model, x, forward=of_ssd)
+    assert sum("an output" in why for why in found.left_alone.values()) == 12
+    removed = half_of(found.groups)
+    small = copy.deepcopy(model)
+    remove(small, found.groups, removed)
+    with torch.no_grad():
+        ours, expected = of_ssd(small, x), of_ssd(masked(model, found.groups, removed), x)
+        assert len(small([x[0]])[0]["boxes"]) == len(small([x[0]])[0]["scores"])
+    assert sum(p.numel() for p in small.parameters()) < 0.5 * sum(
+        p.numel() for p in model.parameters()
+    )
+    for one, other in zip(ours, expected, strict=True):
+        assert float((one - other).abs().max()) < 1e-5 * float(other.abs().max())
+
+
+class Twice(nn.Module):
+    """A layer is used twice, on what others and on what itself gave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.shared = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        x = self.shared(self.first(x).relu()).relu()
+        return {"out": self.last(self.shared(x).relu()), "aux": [self.last(x)]}
+
+
+def test_a_layer_used_twice_has_one_choice_of_channels() -> None:
+    model, x = uneven(Twice()), image(1, 3, 8, 8)
+    found = find_structure(model, x)
+    assert names(found) == {"first": (8, ("first", "shared"))}
+    removed = half_of(found.groups)
+    small = copy.deepcopy(model)
+    remove(small, found.groups, removed)
+    with torch.no_grad():
+        pairs = zip(
+            tensors_of(small(x)),
+            tensors_of(masked(model, found.groups, removed)(x)),
+            strict=True,
+        )
+    for one, other in pairs:
+        assert float((one - other).abs().max()) < 1e-5
 
 
 class Residual(nn.Module):
