@@ -6,7 +6,8 @@
 DATA holds ``camvid/`` and ``weights/mobilenet_v2_imagenet.safetensors``. A network is trained for
 each seed; each cell then prunes it in three stages while it is fine-tuned, all with the same number
 of steps, and is measured on the test images. WORK keeps every finished cell, so a run that was
-stopped goes on from there, and several parts may run side by side. Everything runs on one thread.
+stopped goes on from there and from the results that are kept, and several parts may run side by
+side. Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import torch
 
-from machine import machine, save
+from machine import RESULTS, machine, save
 from paring.channels.schedule import ProgressivePruning
 from paring.channels.stages import Pruning, path_of_stages
 from paring.evaluation.cost import measure_cost
@@ -122,7 +123,7 @@ def make(data: Path, work: Path, seed: int, cell: tuple[str, float, Pruning, str
     """Prune and fine-tune one network, and measure it on the test images."""
     name, keep, how, loss = cell
     folder = work / "cells" / name / str(seed)
-    if (folder / "cell.json").is_file():
+    if (folder / "cell.json").is_file() or (name, seed) in known():
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,15 @@ def make(data: Path, work: Path, seed: int, cell: tuple[str, float, Pruning, str
     (folder / "cell.json").write_text(json.dumps(out), encoding="utf-8")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     say(f"{name} {seed}: mIoU {measured.metrics['miou_dataset']:.4f}, {took:.0f} s")
+
+
+def known() -> dict[tuple[str, int], dict[str, Any]]:
+    """Cells that were made before, from the results that are kept."""
+    file = RESULTS / "camvid_channels.json"
+    if not file.is_file():
+        return {}
+    made = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    return {(one["cell"], one["seed"]): one for one in made}
 
 
 def seeded(how: Pruning, seed: int) -> Pruning:
@@ -201,12 +211,16 @@ def main() -> None:
 def tables(work: Path) -> None:
     """Write the results of all finished cells, with the latency of each network, one by one."""
     made: list[dict[str, Any]] = []
+    before = known()
     for cell in cells():
         for seed in SEEDS:
             file = work / "cells" / cell[0] / str(seed) / "cell.json"
-            if not file.is_file():
+            if file.is_file():
+                read = json.loads(file.read_text(encoding="utf-8"))
+            elif (cell[0], seed) in before:
+                read = before[cell[0], seed]
+            else:
                 continue
-            read = json.loads(file.read_text(encoding="utf-8"))
             if "onnx_ms" not in read:
                 model = load(file.with_name("model.safetensors"))
                 read |= {

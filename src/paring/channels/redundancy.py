@@ -179,14 +179,16 @@ def entropy_sums_torch(maps: Maps, *, memory: int = _WORK) -> Tensor:
             [3.2958, 1.3863]], dtype=torch.float64)
     """
     channels, pixels = maps.shape
-    some = max(1, min(pixels, memory // (4 * channels)))
-    rows = max(1, memory // (4 * channels * some))
+    some = max(1, min(pixels, memory // (8 * channels)))  # of pairs, and of their logarithms
+    rows = max(1, memory // (8 * channels * some))
+    least = torch.finfo(maps.dtype).tiny  # 0 ln 0 is 0
     sums = maps.new_zeros((channels, channels), dtype=torch.float64)
     for start in range(0, pixels, some):
         part = maps[:, start : start + some]
         for row in range(0, channels, rows):
             pair = part[row : row + rows, None] + part[None, row:]
-            sums[row : row + rows, row:] += torch.xlogy(pair, pair, out=pair).sum(-1).double()
+            log = pair.clamp_min(least).log_()
+            sums[row : row + rows, row:] += pair.mul_(log).sum(-1).double()
     sums = sums.triu(1)
     return sums + sums.T + torch.xlogy(maps, maps).sum(1).double().diag()
 
