@@ -1,6 +1,7 @@
 """The pictures of report pages in the docs: runs on generated scenes, opened in Chromium.
 
-Takes the folder of the pictures as its argument; needs chromium on PATH, or PARING_BROWSER.
+Takes the folder of the pictures as its argument; needs the extra `torch`, and chromium on PATH, or
+PARING_BROWSER. A second argument is the one picture to take anew.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ SHOTS = {
         "dark",
         "document.getElementById('network').scrollIntoView()",
     ),
+    "report-channels.jpg": ("pruned", 1200, 820, "light", "0"),
     "report-compare.jpg": ("compare", 820, 900, "light", "0"),
     "report-phone.jpg": (
         "run",
@@ -81,8 +83,15 @@ def main() -> None:
         paring(room, "images", "random", "demo/scenes.json", "--rate", 0.5, "-o", "chance")
         paring(room, "images", "similarity", "demo/images", "--rate", 0.6, "-o", "similar")
         paring(room, "report", "run", "chance", "-o", "compare")
+        paring(
+            *(room, "train", "small-semantic", "data.train=demo/scenes.json", "trainer.epochs=1"),
+            *("data.size=[96,128]", "-o", "trained"),
+        )
+        paring(room, "channels", "prune", "trained", "--keep-macs", 0.5, "-o", "pruned")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         for file, shot in SHOTS.items():
+            if len(sys.argv) > 2 and file != sys.argv[2]:
+                continue
             inner = "" if shot[0] == "compare" else "report"
             shoot(browser, room / shot[0] / inner / "index.html", folder / file, shot)
         browser.close()

@@ -169,7 +169,7 @@ class Shown:
     ] = None
     images: Annotated[Path | None, typer.Option(help="Folder of the images of the data.")] = None
     size: Size = None
-    batches: Annotated[int, typer.Option(min=1, help="Batches of 8 images to look at.")] = 64
+    batches: Annotated[int, typer.Option(min=1, help="Batches of 2 images to look at.")] = 32
     mean: Normal = None
     std: Normal = None
 
