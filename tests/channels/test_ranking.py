@@ -46,25 +46,43 @@ def naive(weights: np.ndarray) -> tuple[list[int], list[float], list[float]]:
     return order, means, sums
 
 
-def test_scores_are_the_largest_so_far_of_the_mean_or_sum_of_edges() -> None:
+def test_means_never_fall_and_sums_are_never_above_those_to_come() -> None:
     rng = np.random.default_rng(0)
     w = rng.random((9, 9))
     w = (w + w.T) * (1 - np.eye(9))
     order, means, sums = naive(w)
-    (by_mean,) = rank_by_redundancy(structure(a=9), tracker(w))
-    (by_sum,) = rank_by_redundancy(structure(a=9), tracker(w), score="sum")
+    (by_mean,) = rank_by_redundancy(structure(a=9), tracker(w), score="mean")
+    (by_sum,) = rank_by_redundancy(structure(a=9), tracker(w))
     assert by_mean.order.tolist() == by_sum.order.tolist() == order
     np.testing.assert_allclose(by_mean.scores, np.maximum.accumulate(means))
-    np.testing.assert_allclose(by_sum.scores, np.maximum.accumulate(sums))
+    np.testing.assert_allclose(by_sum.scores, [min(sums[k:]) for k in range(9)])
     with pytest.raises(InputError, match="score 'max' is not known"):
         rank_by_redundancy(structure(a=9), tracker(w), score="max")
+
+
+def test_units_without_edges_go_before_all_and_do_not_save_the_others() -> None:
+    w = np.ones((6, 6)) - np.eye(6)
+    w[[1, 4]] = w[:, [1, 4]] = 0
+    (by_sum,) = rank_by_redundancy(structure(a=6), tracker(w))
+    (plain,) = rank_by_redundancy(structure(a=4), tracker(np.ones((4, 4)) - np.eye(4)))
+    assert by_sum.order[:2].tolist() == [1, 4]
+    assert by_sum.scores[:2].tolist() == [-np.inf, -np.inf]
+    assert by_sum.scores[2:].tolist() == plain.scores.tolist() == [-3, -2, -1, np.inf]
+    (by_mean,) = rank_by_redundancy(structure(a=6), tracker(w), score="mean")
+    assert by_mean.scores.tolist() == [0, 0, 1, 1, 1, np.inf]
+
+
+def test_as_many_of_each_is_scored_by_how_many_are_left() -> None:
+    one = Ranking(np.array([2, 0, 1]), np.array([5.0, 6.0, 7.0])).by_count()
+    assert one.order.tolist() == [2, 0, 1]
+    assert one.scores.tolist() == [-2, -1, 0]
 
 
 def test_a_group_of_which_nothing_is_known_has_no_ranking() -> None:
     two = structure(a=3, b=2)
     ranked = rank_by_redundancy(two, tracker(None, np.ones((2, 2)) - np.eye(2)))
     assert ranked[0] is None
-    assert ranked[1].scores.tolist() == [1.0, np.inf]
+    assert ranked[1].scores.tolist() == [-1.0, np.inf]
     ranked = rank_by_importance(two, {"b": [2.0, 1.0]})
     assert ranked[0] is None
     assert ranked[1].order.tolist() == [1, 0]

@@ -45,9 +45,10 @@ def rank_by_redundancy(
     """Each group eliminated by SIRFP's Algorithm 1; None where nothing was gathered of it.
 
     ``"sum"`` scores a unit by minus the sum of its edges to those left when it goes (appendix D:
-    what has the largest sum goes first), ``"mean"`` by their mean. Both are then the largest
-    of their own and those before, so that they rise along the order; the last unit of a group has
-    no edge and goes last.
+    what has the largest sum goes first), and no higher than those after it; a unit without any
+    edge, whose map is always zero, goes before all others. ``"mean"`` scores it by their mean, and
+    no lower than those before it. So scores rise along the order; the last unit of a group has no
+    edge and goes last.
     """
     if score not in get_args(Score):
         raise InputError(f"score {score!r} is not known; it is one of {', '.join(get_args(Score))}")
@@ -60,8 +61,14 @@ def rank_by_redundancy(
         gone = greedy_clique(weights)
         left = np.arange(group.size - 1, -1, -1)
         scores = np.full(group.size, np.inf)
-        scores[:-1] = gone.sums[:-1] / left[:-1] if score == "mean" else -gone.sums[:-1]
-        out.append(Ranking(gone.order, np.maximum.accumulate(scores)))
+        if score == "mean":
+            scores[:-1] = gone.sums[:-1] / left[:-1]
+            scores = np.maximum.accumulate(scores)
+        else:
+            scores[:-1] = -gone.sums[:-1]
+            scores = np.minimum.accumulate(scores[::-1])[::-1]
+            scores[:-1][~weights.any(axis=1)[gone.order[:-1]]] = -np.inf
+        out.append(Ranking(gone.order, scores))
     return out
 
 
