@@ -1,6 +1,7 @@
 """How much each unit of a group matters: the criteria to compare redundancy with.
 
-The numbers are Torch-Pruning's, of our groups; only chance is our own.
+The numbers are Torch-Pruning's, of our groups. Chance is our own, and so are the distances of FPGM,
+which are those of the filters and not of their absolute values.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
@@ -46,7 +48,7 @@ def unit_importance(
         l1, l2      sum of |w| or w^2 of the filters that make a channel
         bn_scale    |scale| of its batch norms (network slimming)
         taylor      sum of |w dL/dw| of all weights that go with it, from the gradients as they are
-        fpgm        distances of its filter to the layer's others (geometric median)
+        fpgm        sum of the distances of its filter to the layer's others (geometric median)
         group_norm  sum of w^2 of all weights that go with it (DepGraph)
 
     each the mean over the layers of a group, and the sum over the channels of a unit. All but
@@ -180,11 +182,27 @@ def _magnitude(p: int) -> Callable[[Any], Any]:
     return lambda of: of.GroupMagnitudeImportance(p=p, normalizer=None)
 
 
+def _distances(group: Any) -> Tensor:
+    """Sum of the distances of each filter to the others of its layer, the mean over layers."""
+    total: Tensor | float = 0.0
+    for item in group:
+        layer = item.dep.layer
+        weight = layer.weight.detach()
+        if getattr(layer, "transposed", False):
+            weight = weight.transpose(0, 1)
+        filters = weight[item.idxs].flatten(1).float()
+        each = torch.cdist(filters, filters).sum(1)
+        units = torch.tensor(item.root_idxs, device=each.device)
+        total = total + each.new_zeros(int(units.max()) + 1).index_add_(0, units, each)
+    assert isinstance(total, Tensor)
+    return total / len(group)
+
+
 _WAYS = {
     "l1": _Way(_makes, True, _magnitude(1)),
     "l2": _Way(_makes, True, _magnitude(2)),
     "bn_scale": _Way(_norm, False, lambda of: of.BNScaleImportance(normalizer=None)),
     "taylor": _Way(_any, False, lambda of: of.GroupTaylorImportance(normalizer=None)),
-    "fpgm": _Way(_makes, True, lambda of: of.FPGMImportance(p=1, normalizer=None)),
+    "fpgm": _Way(_makes, True, lambda _: _distances),
     "group_norm": _Way(_any, True, _magnitude(2)),
 }
