@@ -40,11 +40,11 @@ lint: $(VENV)/torch  ## style and types
 docs: $(VENV)/dev  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
-screenshots: $(VENV)/dev  ## the pictures of report pages in the docs; needs chromium
+screenshots: $(VENV)/torch  ## the pictures of report pages in the docs; needs chromium
 	$(BIN)/python docs/screenshots.py docs/assets
 
 bench: $(VENV)/torch  ## the benchmarks that need no data; results go to benchmarks/results
-	for file in contour imports train2017 windowed similarity similarity_scale report loading; do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	for file in contour imports train2017 windowed similarity similarity_scale report loading channels; do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 clean:  ## remove what was made
 	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -67,7 +67,8 @@ def rank_by_redundancy(
         else:
             scores[:-1] = -gone.sums[:-1]
             scores = np.minimum.accumulate(scores[::-1])[::-1]
-            scores[:-1][~weights.any(axis=1)[gone.order[:-1]]] = -np.inf
+            edged = np.count_nonzero(weights, axis=1) > 0
+            scores[:-1][~edged[gone.order[:-1]]] = -np.inf
         out.append(Ranking(gone.order, scores))
     return out
 
