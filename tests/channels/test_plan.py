@@ -80,6 +80,9 @@ def test_two_plans_are_one() -> None:
     for name, value in both.state_dict().items():
         assert torch.equal(value, one.state_dict()[name])
     assert first.then(second).groups["0"].of == 12
+    about = first.then(second).about
+    assert about["macs_before"] == first.about["macs_before"] > second.about["macs_before"]
+    assert about["macs"] == second.about["macs"]
 
 
 def test_the_pruned_network_comes_back_in_another_process(tmp_path: Path) -> None:

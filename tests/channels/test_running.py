@@ -14,7 +14,9 @@ from paring.channels.running import Budget, prune_at_once, prune_in_stages, writ
 from paring.channels.stages import Pruning, Stage
 from paring.errors import InputError
 from paring.models import build, load
+from paring.training.run import train
 from prunings import trained_at
+from trainings import make_scenes, tiny
 
 pytestmark = pytest.mark.torch
 
@@ -65,6 +67,20 @@ def test_a_detector_is_pruned_and_still_finds(tmp_path: Path) -> None:
         "masks": torch.ones(1, 64, 64, dtype=torch.uint8),
     }
     assert sum(small([torch.rand(3, 64, 64)], [targets]).values()).isfinite()
+
+
+def test_a_detector_is_pruned_while_it_is_fine_tuned(tmp_path: Path) -> None:
+    recipe = tiny(
+        make_scenes(tmp_path, 6), model="maskrcnn_mobilenet_v2_fpn", trainer={"epochs": 1}
+    )
+    train(recipe, tmp_path / "trained")
+    network = open_network(str(tmp_path / "trained"))
+    tuned, section = pruning_recipe(network, None, ["trainer.epochs=2"])
+    stages = [Stage(1, 0.9), Stage(2, 0.8)]
+    small, plan = prune_in_stages(network, tuned, tmp_path / "run", stages, section.pruning(0))
+    assert plan.about["macs"] <= 0.8 * plan.about["macs_before"]
+    assert small.cuts
+    assert "boxes" in small([torch.rand(3, 64, 64)])[0]
 
 
 def test_pruning_goes_on_where_it_was_cut_short_and_changes_its_loss(

@@ -63,12 +63,18 @@ class PrunePlan:
         return small
 
     def then(self, other: PrunePlan) -> PrunePlan:
-        """One plan for this one and another of the network that it leaves."""
+        """One plan for this one and another of the network that it leaves.
+
+        What is said about it is of the other, but for the costs before.
+        """
         groups = dict(self.groups)
         for name, stays in other.groups.items():
             mine = groups.get(name)
             groups[name] = stays if mine is None else Stays(mine.places[stays.places], mine.of)
-        return PrunePlan(self.model, after(self.layers, other.layers), groups, other.about)
+        first = {key: value for key, value in self.about.items() if key.endswith("_before")}
+        return PrunePlan(
+            self.model, after(self.layers, other.layers), groups, {**other.about, **first}
+        )
 
     def to_json(self) -> str:
         """Its file: a line a layer, the same plan always the same text."""
