@@ -58,7 +58,9 @@ def measure_onnx(
     try:
         import onnxruntime
     except ImportError as error:
-        raise InputError("measuring ONNX files needs onnxruntime; pip install it") from error
+        raise InputError(
+            "measuring ONNX files needs onnxruntime; install the extra: pip install 'paring[onnx]'"
+        ) from error
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
 
