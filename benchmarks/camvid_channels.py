@@ -66,24 +66,19 @@ WORDS = {
 
 def cells() -> Iterator[tuple[str, float, Pruning, str]]:
     """Name, share of MACs that stays, how it is pruned and the loss; what matters most first."""
+    kept: dict[str, Any] = {"every": 4}
     for keep in (0.4, 0.2):
         for criterion in CRITERIA:
             slim = SLIMMING if criterion == "bn_scale" else 0.0
-            how = Pruning(criterion=criterion, every=4, slimming=slim)
+            how = Pruning(criterion=criterion, slimming=slim, **kept)
             yield f"{criterion}-{keep}", keep, how, "cross_entropy"
-    kept: dict[str, Any] = {"every": 4}
-    for keep in (0.4, 0.2):
-        how = Pruning(score="count", every=4)
-        yield f"redundancy-count-{keep}", keep, how, "cross_entropy"
-    for criterion in ("random", "l1", "taylor", "fpgm"):  # as many in every layer as redundancy
-        how = Pruning(criterion=criterion, score="count", every=4)
-        yield f"{criterion}-count-0.4", 0.4, how, "cross_entropy"
-    for keep in (0.4, 0.2):
+        for criterion in ("redundancy", "random", "taylor", "l1", "fpgm"):  # as many in every layer
+            how = Pruning(criterion=criterion, score="count", **kept)
+            yield f"{criterion}-count-{keep}", keep, how, "cross_entropy"
         yield f"mean-{keep}", keep, Pruning(score="mean", **kept), "cross_entropy"
         yield f"softmax-{keep}", keep, Pruning(distribution="softmax", **kept), "cross_entropy"
-    yield "unpruned-1.0", 1.0, Pruning(), "cross_entropy"
-    for keep in (0.4, 0.2):
         yield f"gsrl-{keep}", keep, Pruning(**kept), "gsrl"
+    yield "unpruned-1.0", 1.0, Pruning(), "cross_entropy"
     yield "gsrl-unpruned-1.0", 1.0, Pruning(), "gsrl"
     both: dict[str, Any] = {"score": "mean", "distribution": "softmax"}
     yield "softmax-mean-0.4", 0.4, Pruning(**both, **kept), "cross_entropy"
