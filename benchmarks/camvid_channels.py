@@ -51,6 +51,7 @@ WORDS = {
     "softmax": "redundancy, softmax",
     "softmax-mean": "redundancy, softmax, mean of edges",
     "gsrl": "redundancy, tuned with GSRL",
+    "base": "nothing, as trained",
     "unpruned": "nothing, tuned as long",
     "gsrl-unpruned": "nothing, tuned with GSRL",
     "redundancy-count": "redundancy, as many in every layer",
@@ -183,6 +184,24 @@ def known() -> dict[tuple[str, int], dict[str, Any]]:
     return {(one["cell"], one["seed"]): one for one in made}
 
 
+def measured_base(data: Path, work: Path, seed: int) -> dict[str, Any] | None:
+    """The network of a seed before it is pruned, on the test images; None where there is none."""
+    file = work / f"base{seed}" / "cell.json"
+    if not file.is_file():
+        if not (work / f"base{seed}" / "trained.json").is_file():
+            return known().get(("base-1.0", seed))
+        model = load(work / f"base{seed}" / "model.safetensors")
+        test = read_data(recipe(data, seed, val=True).data.val, "semantic")
+        metrics = evaluate_model(model, test, recipe(data, seed)).metrics
+        cost = measure_cost(model, size=SIZE, threads=1)
+        kept = ("macs", "parameters", "onnx_ms", "onnx_ms_spread")
+        out = {"cell": "base-1.0", "seed": seed, "metrics": metrics, "widths": {}}
+        out |= {key: cost[key] for key in kept}
+        file.write_text(json.dumps(out), encoding="utf-8")
+    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return read
+
+
 def seeded(how: Pruning, seed: int) -> Pruning:
     """The same, with the seed of the cell."""
     return Pruning(**{k: getattr(how, k) for k in how.__dataclass_fields__} | {"seed": seed})
@@ -215,7 +234,7 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     if given.what == "tables":
-        tables(work)
+        tables(data, work)
         return
     began = time.monotonic()
     todo = [(cell, seed) for cell in cells() for seed in given.seeds]
@@ -225,9 +244,10 @@ def main() -> None:
         make(data, work, seed, cell)
 
 
-def tables(work: Path) -> None:
+def tables(data: Path, work: Path) -> None:
     """Write the results of all finished cells, with the latency of each network, one by one."""
-    made: list[dict[str, Any]] = []
+    bases = [measured_base(data, work, seed) for seed in SEEDS]
+    made: list[dict[str, Any]] = [one for one in bases if one is not None]
     before = known()
     for cell in cells():
         for seed in SEEDS:
@@ -263,7 +283,8 @@ def tables(work: Path) -> None:
             f"| {statistics.median(one['onnx_ms'] for one in mine):.1f} | {len(mine)} |"
         )
     planned = len(list(cells())) * len(SEEDS)
-    lines.append(f"\n{len(made)} of {planned} cells were made.")
+    cut = sum(one["cell"] != "base-1.0" for one in made)
+    lines.append(f"\n{cut} of {planned} cells were made.")
     result = {
         "machine": machine("torch", "torchvision", "lightning", "onnxruntime"),
         "size": SIZE,
