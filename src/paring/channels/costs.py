@@ -84,6 +84,7 @@ def model_costs(
 
     Example
     -------
+    >>> import torch
     >>> from paring.channels.structure import find_structure
     >>> net = nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 2, 1))
     >>> x = torch.rand(1, 3, 4, 4)
