@@ -34,4 +34,4 @@ def trained_at(folder: Path) -> Path:
 
 def own_at(folder: Path) -> None:
     """A module in a folder whose function `small` gives a network."""
-    (folder / "own_nets.py").write_text(OWN)
+    (folder / "user_nets.py").write_text(OWN)

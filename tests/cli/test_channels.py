@@ -60,11 +60,11 @@ def test_a_network_of_ones_own_is_measured_and_exported(
     paring_here: Paring, tmp_path: Path
 ) -> None:
     own_at(tmp_path)
-    done = paring_here("channels", "measure", "own_nets:small", "--size", "32x32", "--json")
+    done = paring_here("channels", "measure", "user_nets:small", "--size", "32x32", "--json")
     assert done.returncode == 0, done.stderr
     assert [row["channels"] for row in json.loads(done.stdout)["table"]] == [16, 24, 32, 2]
     options = ("--size", "32x32", "--opset", 17, "--json")
-    done = paring_here("channels", "export", "own_nets:small", "-o", "own.onnx", *options)
+    done = paring_here("channels", "export", "user_nets:small", "-o", "own.onnx", *options)
     assert json.loads(done.stdout) == {
         "file": "own.onnx",
         "height": 32,
@@ -80,13 +80,13 @@ def test_a_network_of_ones_own_is_measured_and_exported(
     ("arguments", "says"),
     [
         (("measure", "nowhere"), "nowhere: is no folder of a training"),
-        (("measure", "own_nets:small"), "the size of its images is not known; give --size HxW"),
-        (("measure", "own_nets:small", "--size", "32"), "size '32' is not as in 192x256"),
-        (("measure", "own_nets:small", "--size", "0x9"), "size '0x9' is not as in 192x256"),
+        (("measure", "user_nets:small"), "the size of its images is not known; give --size HxW"),
+        (("measure", "user_nets:small", "--size", "32"), "size '32' is not as in 192x256"),
+        (("measure", "user_nets:small", "--size", "0x9"), "size '0x9' is not as in 192x256"),
         (("measure", "none.onnx"), "none.onnx: no such file"),
         (("export", "nowhere", "-o", "m.onnx"), "nowhere: is no folder of a training"),
         (
-            ("export", "own_nets:small", "-o", "gone/m.onnx", "--size", "8x8"),
+            ("export", "user_nets:small", "-o", "gone/m.onnx", "--size", "8x8"),
             "there is no folder gone to write the model in",
         ),
     ],

@@ -101,11 +101,11 @@ def test_a_network_of_ones_own_is_pruned_on_a_folder_of_pictures(
     import sys
 
     sys.path.insert(0, str(tmp_path))
-    net = importlib.import_module("own_nets").small()
+    net = importlib.import_module("user_nets").small()
     sys.path.remove(str(tmp_path))
     torch.save(net.state_dict(), tmp_path / "w.pt")
     done = paring_here(
-        *("channels", "prune", "own_nets:small", "--weights", "w.pt", "--data", "pictures"),
+        *("channels", "prune", "user_nets:small", "--weights", "w.pt", "--data", "pictures"),
         *("--size", "48x64", "--max-params", 3000, "--mean", "0.5,0.5,0.5", "-o", "run"),
     )
     assert done.returncode == 0, done.stderr
