@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from narrowed import image
 from paring.channels.plan import PrunePlan
 from paring.channels.schedule import ProgressivePruning
-from paring.channels.stages import Pruning, Stage, path_of_stages
+from paring.channels.stages import Pruning, Spread, Stage
 from paring.errors import InputError
 from paring.evaluation.cost import macs_of_run
 from paring.training.keeping import Checkpoints
@@ -144,25 +144,18 @@ def test_a_training_that_ends_before_its_last_stage_is_refused(tmp_path: Path) -
         fit(tmp_path, late)
 
 
-@pytest.mark.parametrize(
-    ("stages", "says"),
-    [
-        ([], "no stage of pruning is given"),
-        ([Stage(0, 0.5)], "cannot be"),
-        ([Stage(3, 1.5)], "cannot be"),
-        ([Stage(3, 0.5), Stage(3, 0.4)], "must come later and keep less"),
-        ([Stage(3, 0.5), Stage(4, 0.6)], "must come later and keep less"),
-    ],
-)
-def test_stages_that_cannot_be_are_said(stages: list[Stage], says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        ProgressivePruning(stages, torch.zeros(X))
+def test_stages_that_cannot_be_and_a_loss_of_others_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no stage of pruning is given"):
+        ProgressivePruning([], torch.zeros(X))
+    with pytest.raises(InputError, match="loss_after is for trainings of paring"):
+        fit(tmp_path, ProgressivePruning(STAGES, torch.zeros(X), Pruning(loss_after="gsrl")))
 
 
-def test_the_path_takes_as_much_each_time_to_the_last() -> None:
-    path = path_of_stages(keep_macs=0.2, stages=4, first=10, every=5)
-    assert [stage.step for stage in path] == [10, 15, 20, 25]
-    assert [stage.keep_macs for stage in path] == pytest.approx([0.8, 0.6, 0.4, 0.2])
+def test_the_module_is_afterwards_as_it_was_and_the_stages_may_be_spread(tmp_path: Path) -> None:
+    callback = ProgressivePruning(Spread(0.5, stages=2), torch.zeros(X))
+    lesson = fit(tmp_path, callback)
+    assert [stage.step for stage in callback.stages] == [3, 6]
+    assert lesson.on_load_checkpoint.__func__ is pl.LightningModule.on_load_checkpoint
 
 
 def test_slimming_makes_scales_smaller_until_the_last_stage(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from torchvision import models as tv
 from narrowed import image, masked
 from paring.channels.groups import remove
 from paring.channels.structure import find_structure
-from paring.channels.tracing import call, tensors_of
+from paring.channels.tracing import call
 from paring.errors import InputError
 from paring.models import build
+from paring.models.calling import tensors_of
 
 pytestmark = pytest.mark.torch
 

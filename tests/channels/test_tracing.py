@@ -11,7 +11,8 @@ from torch import nn
 from narrowed import image, masked
 from paring.channels.groups import remove
 from paring.channels.structure import find_structure
-from paring.channels.tracing import call, tensors_of
+from paring.channels.tracing import call
+from paring.models.calling import tensors_of
 
 pytestmark = pytest.mark.torch
 

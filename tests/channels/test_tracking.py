@@ -11,7 +11,7 @@ import timm
 from torch import nn
 
 from narrowed import image
-from paring.channels.groups import cuts_of
+from paring.channels.groups import cuts_of, remove
 from paring.channels.redundancy import pairwise_redundancy
 from paring.channels.structure import find_structure
 from paring.channels.tracking import calibrate, images_of, track
@@ -161,6 +161,16 @@ def test_averages_are_sliced_with_the_network_and_go_on_or_begin_anew() -> None:
     tracker.cut(narrower, {}, restart=True)
     assert tracker.edge_weights(narrower.groups[0]) is None
     tracker.close()
+
+
+def test_a_network_that_is_cut_without_its_tracker_is_refused() -> None:
+    net, x = Added(), image(2, 3, 12, 12)
+    found = find_structure(net, x)
+    with track(net, found):
+        net(x)
+        remove(net, found.groups, [[1]])
+        with pytest.raises(InputError, match="layer one gives 5 channels where 6 were gathered"):
+            net(x)
 
 
 def test_what_was_gathered_goes_on_in_another_tracker() -> None:

@@ -7,8 +7,7 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn
 
 from paring.errors import InputError
-from paring.evaluation import cost
-from paring.evaluation.cost import count_macs, measure_cost, time_runs
+from paring.evaluation.cost import count_macs, measure_cost
 from paring.models import build
 
 pytestmark = pytest.mark.torch
@@ -100,19 +99,6 @@ def test_threads_are_as_before_where_a_model_fails() -> None:
         measure_cost(broken, size=(4, 4), threads=1, onnx=False)
     assert torch.get_num_threads() == before
     assert broken.training
-
-
-def test_times_are_the_median_and_the_range_between_quartiles(monkeypatch) -> None:
-    now, runs = [0.0], iter([9.0, 9.0, 0.004, 0.001, 0.002, 0.005, 0.003])
-
-    def run() -> None:
-        now[0] += next(runs)
-
-    monkeypatch.setattr(cost.time, "perf_counter", lambda: now[0])
-    # two slow runs to warm up, then 1 to 5 ms: median 3, quartiles 2 and 4
-    median, spread = time_runs(run, repeats=5, warmup=2)
-    assert median == pytest.approx(3)
-    assert spread == pytest.approx(2)
 
 
 def test_the_time_is_that_of_the_model() -> None:

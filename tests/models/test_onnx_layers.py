@@ -15,7 +15,8 @@ from torch.nn.modules.conv import _ConvNd
 
 from paring.models import build, export_onnx
 from paring.models.export import export_module
-from paring.models.onnx_layers import NOTE, calls
+from paring.models.onnx_layers import calls
+from paring.models.onnx_note import NOTE
 
 pytestmark = pytest.mark.torch
 

@@ -29,3 +29,11 @@ def test_tensors_and_tensors_in_lists_move_and_all_else_stays_as_it_is() -> None
 def test_what_is_there_already_is_not_copied() -> None:
     image = torch.rand(1, 3, 2, 2)
     assert moved({"image": image}, torch.device("cpu"))["image"] is image
+
+
+def test_what_lies_deeper_moves_too() -> None:
+    batch = [torch.zeros(2), ({"x": (torch.zeros(1), "name")}, 3)]
+    images, (deep, number) = moved(batch, torch.device("meta"))
+    inner, name = deep["x"]
+    assert (images.device.type, inner.device.type) == ("meta", "meta")
+    assert (name, number) == ("name", 3)

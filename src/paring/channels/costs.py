@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from paring.channels.structure import Structure
 from paring.channels.tracing import Forward, call
 from paring.evaluation.cost import macs_of_run
+from paring.models.calling import evaluating
 from paring.models.narrowing import SLICEABLE, is_depthwise, widths
 
 Numbers = NDArray[np.float64]
@@ -144,20 +145,17 @@ def _positions(model: nn.Module, run: Callable[[], object]) -> tuple[dict[str, f
 
         return hook
 
-    was = {part: part.training for part in model.modules()}
     handles = [
         layer.register_forward_hook(count(path, layer))
         for path, layer in model.named_modules()
         if isinstance(layer, _ConvNd | nn.Linear)
     ]
-    model.eval()
     try:
-        return positions, macs_of_run(run)
+        with evaluating(model):
+            return positions, macs_of_run(run)
     finally:
         for handle in handles:
             handle.remove()
-        for part, training in was.items():
-            part.training = training
 
 
 def _counts(structure: Structure) -> dict[tuple[str, str], Numbers]:

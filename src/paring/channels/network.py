@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from paring.channels.tracing import first_line
-from paring.errors import InputError
+from paring.errors import InputError, first_line
 from paring.models import Model, load, names
 from paring.training.recipe import Recipe, load_recipe
 from paring.training.trained import MODEL, RECIPE
@@ -133,7 +133,7 @@ def _load_weights(model: nn.Module, file: Path, spec: str) -> None:
                 state = state["state_dict"]
     except (OSError, RuntimeError, SafetensorError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"{file}: cannot be read as weights ({first_line(error)})") from error
-    except Exception as error:  # what unpickling refuses is of a kind of its own
+    except pickle.UnpicklingError as error:
         raise InputError(f"{file}: holds more than tensors ({first_line(error)})") from error
     own = model.state_dict()
     if not isinstance(state, dict):

@@ -141,9 +141,8 @@ def make_plan(
     order = sequence(structure, rankings, floor=floor, apart=apart)
     none = np.zeros(len(structure.groups), np.intp)
     before = (costs.macs(none), costs.parameters(none))
-    aim, small = budget.limit, None
     for _ in range(_ROUNDS):
-        gone = _solved(order, costs, budget, aim, multiple)
+        gone = _solved(order, costs, budget, multiple)
         removed = [
             np.sort(ranking.order[:n]) if ranking is not None else np.empty(0, np.intp)
             for ranking, n in zip(rankings, gone, strict=True)
@@ -158,7 +157,11 @@ def make_plan(
         cost = budget.of(costs)(gone)
         if cost <= budget.limit and abs(missed) <= 1e-3 * macs:
             break
-        aim -= max(0.0, cost - budget.limit)
+    else:
+        raise InputError(
+            f"{type(model).__name__}: products that belong to no layer change so much with its "
+            f"width that {budget.limit:,.0f} {budget.unit} cannot be aimed at; try another budget"
+        )
     groups = {
         group.name: Stays(np.setdiff1d(np.arange(group.size), units), group.size)
         for group, units in zip(structure.groups, removed, strict=True)
@@ -280,11 +283,11 @@ def _budget(
 
 
 def _solved(
-    order: NDArray[np.intp], costs: CostModel, budget: _Budget, aim: float, multiple: int
+    order: NDArray[np.intp], costs: CostModel, budget: _Budget, multiple: int
 ) -> NDArray[np.intp]:
     """Units that go of each group; `InputError` with the smallest that can be reached."""
     sizes, cost = [int(size) for size in costs.sizes], budget.of(costs)
-    gone = largest_network(order, sizes, cost, aim, multiple=multiple)
+    gone = largest_network(order, sizes, cost, budget.limit, multiple=multiple)
     if gone is None:
         all_gone = np.bincount(order, minlength=len(sizes))
         smallest = cost(rounded(np.array(sizes), all_gone, multiple))

@@ -82,15 +82,7 @@ def pairwise_redundancy(
             [1., 1., 0.],
             [0., 0., 1.]])
     """
-    for what, given, known in (
-        ("metric", metric, Metric),
-        ("distribution", distribution, Distribution),
-        ("resolution", resolution, Resolution),
-    ):
-        if given not in get_args(known):
-            raise InputError(
-                f"{what} {given!r} is not known; it is one of {', '.join(get_args(known))}"
-            )
+    check_names(metric, distribution, resolution)
     if features.ndim != 4 or 0 in features.shape:
         raise InputError(f"features must be (B, C, H, W), not of shape {tuple(features.shape)}")
     images = _resized(features.detach(), resolution)
@@ -100,6 +92,19 @@ def pairwise_redundancy(
             raise InputError("features hold numbers that are not finite")
         total += _of_one_image(maps, metric, distribution)
     return ((total + total.T) / (2 * len(images))).float()
+
+
+def check_names(metric: str, distribution: str, resolution: str) -> None:
+    """Raise `InputError` for a name that `pairwise_redundancy` does not know."""
+    for what, given, known in (
+        ("metric", metric, Metric),
+        ("distribution", distribution, Distribution),
+        ("resolution", resolution, Resolution),
+    ):
+        if given not in get_args(known):
+            raise InputError(
+                f"{what} {given!r} is not known; it is one of {', '.join(get_args(known))}"
+            )
 
 
 def _resized(features: Tensor, resolution: Resolution) -> Tensor:

@@ -94,6 +94,8 @@ class ProgressivePruning(pl.Callback):
             return
         if trainer.world_size > 1:
             raise InputError("pruning while training runs on one device; set trainer.devices to 1")
+        if self.how.loss_after is not None and not isinstance(pl_module, Lesson):
+            raise InputError("loss_after is for trainings of paring; change your loss yourself")
         model = self._model(pl_module)
         self._structure = find_structure(
             model,
@@ -109,7 +111,7 @@ class ProgressivePruning(pl.Callback):
                 model, self._structure, metric=how.metric, distribution=how.distribution,
                 resolution=how.resolution, decay=how.decay, every=how.every,
             )  # fmt: skip
-        theirs = pl_module.on_load_checkpoint
+        self._theirs = theirs = pl_module.on_load_checkpoint
 
         @functools.wraps(theirs)
         def pruned_first(checkpoint: dict[str, Any]) -> None:
@@ -158,10 +160,13 @@ class ProgressivePruning(pl.Callback):
         while self._done < len(self.stages) and trainer.global_step >= self.stages[self._done].step:
             self._prune(trainer, pl_module, self.stages[self._done])
 
-    def teardown(self, _: pl.Trainer, __: pl.LightningModule, stage: str) -> None:
-        """Stop listening."""
-        if stage == "fit" and self._tracker is not None:
+    def teardown(self, _: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Stop listening, and leave the module as it was."""
+        if stage != "fit":
+            return
+        if self._tracker is not None:
             self._tracker.close()
+        pl_module.on_load_checkpoint = self._theirs  # type: ignore[method-assign]
 
     def state_dict(self) -> dict[str, Any]:
         """The plan so far, and what was gathered for the next stage."""
@@ -264,7 +269,8 @@ class ProgressivePruning(pl.Callback):
 
     def _change_loss(self, pl_module: pl.LightningModule) -> None:
         """Go on with the loss that is wished for after the first stage."""
-        if self.how.loss_after is not None and isinstance(pl_module, Lesson):
+        if self.how.loss_after is not None:
+            assert isinstance(pl_module, Lesson)
             recipe = pl_module.recipe
             loss = msgspec.structs.replace(recipe.loss, name=self.how.loss_after)
             pl_module.recipe = msgspec.structs.replace(recipe, loss=loss)
@@ -284,8 +290,11 @@ class ProgressivePruning(pl.Callback):
     def _norms(self, model: nn.Module) -> list[_BatchNorm]:
         """Batch norms with channels that may go."""
         paths = {m.layer for group in self._structure.groups for m in group.members}
-        found = (model.get_submodule(p) for p in sorted(paths) if _is_module(model, p))
-        return [layer for layer in found if isinstance(layer, _BatchNorm) and layer.affine]
+        return [
+            layer
+            for path, layer in model.named_modules()
+            if path in paths and isinstance(layer, _BatchNorm) and layer.affine
+        ]
 
     def _settings(self) -> str:
         return repr((self._spread or self.stages, self.how))
@@ -298,7 +307,3 @@ class ProgressivePruning(pl.Callback):
         device = next(model.parameters()).device
         example = self.example
         return example.to(device) if isinstance(example, Tensor) else example
-
-
-def _is_module(model: nn.Module, path: str) -> bool:
-    return any(name == path for name, _ in model.named_modules())

@@ -21,12 +21,11 @@ from paring.channels.groups import Group, remove
 from paring.channels.tracing import (
     Forward,
     candidates,
-    first_line,
     norms_after,
-    tensors_of,
     trained,
 )
-from paring.errors import InputError
+from paring.errors import InputError, first_line
+from paring.models.calling import tensors_of
 from paring.models.cuts import Cuts
 
 

@@ -17,7 +17,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torchvision.ops import FrozenBatchNorm2d
 
 from paring.channels.groups import Group, Member, Side
-from paring.errors import InputError
+from paring.errors import InputError, first_line
+from paring.models.calling import tensors_of
 from paring.models.dense import DenseModel
 from paring.models.narrowing import SLICEABLE, is_depthwise, widths
 
@@ -38,21 +39,6 @@ def trained(model: nn.Module, example: Any) -> Any:
     if isinstance(model, DenseModel) and isinstance(example, Tensor):
         return model.stages(example)
     return call(model, example)
-
-
-def tensors_of(output: Any) -> list[Tensor]:
-    """All tensors in what a model gives, however deep.
-
-    >>> len(tensors_of({"out": torch.zeros(1), "aux": [torch.zeros(1), {"x": torch.zeros(1)}]}))
-    3
-    """
-    if isinstance(output, Tensor):
-        return [output]
-    if isinstance(output, Mapping):
-        return [tensor for value in output.values() for tensor in tensors_of(value)]
-    if isinstance(output, list | tuple):
-        return [tensor for value in output for tensor in tensors_of(value)]
-    return []
 
 
 def candidates(model: nn.Module, example: Any, run: Forward) -> Iterator[tuple[Group, str | None]]:
@@ -243,9 +229,3 @@ def _folded(
         Member(m.layer, m.side, m.places[rows].reshape(size, -1), m.dim) for m in group.members
     ]
     return Group(group.name, size, tuple(folded), group.makers), None
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what an error says, or its kind where it says nothing."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

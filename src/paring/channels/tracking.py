@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,14 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from paring.channels.groups import Group
-from paring.channels.redundancy import Distribution, Metric, Resolution, pairwise_redundancy
+from paring.channels.redundancy import (
+    Distribution,
+    Metric,
+    Resolution,
+    check_names,
+    pairwise_redundancy,
+)
 from paring.channels.structure import Structure, find_structure
 from paring.channels.tracing import NORMS, Forward, call
 from paring.errors import InputError
+from paring.models.calling import evaluating
 from paring.models.cuts import Cuts
+from paring.training.moving import moved
 
 DECAY = 0.99
-_HOW = (("metric", Metric), ("distribution", Distribution), ("resolution", Resolution))
 
 
 @dataclass(eq=False)
@@ -195,10 +203,15 @@ class Tracker:
             except InputError as error:
                 raise InputError(f"layer {layer}: {error}") from error
             channels = len(redundancy)
-            average = self._averages.get(layer)
-            if average is None or average.channels != channels:
+            if layer not in self._averages:
                 half = redundancy.new_zeros(channels * (channels - 1) // 2)
-                average = self._averages[layer] = _Average(half, channels)
+                self._averages[layer] = _Average(half, channels)
+            average = self._averages[layer]
+            if average.channels != channels:
+                raise InputError(
+                    f"layer {layer} gives {channels} channels where {average.channels} were "
+                    "gathered; the network was cut without its tracker"
+                )
             average.add(1 - redundancy, self.decay)
 
 
@@ -251,12 +264,7 @@ def track(
     >>> tracker.edge_weights(found.groups[0]).shape, tracker.times(found.groups[0])
     ((4, 4), 1)
     """
-    for name, known in _HOW:
-        given = {"metric": metric, "distribution": distribution, "resolution": resolution}[name]
-        if given not in get_args(known):
-            raise InputError(
-                f"{name} {given!r} is not known; it is one of {', '.join(get_args(known))}"
-            )
+    check_names(metric, distribution, resolution)
     if not 0 <= decay < 1:
         raise InputError(f"decay {decay:g} cannot be; it is 0 or more and below 1")
     if every < 1:
@@ -309,27 +317,21 @@ def calibrate(
         raise InputError(f"batches {batches} cannot be; it is 1 or more")
     run: Forward = forward or (lambda model, batch: call(model, images_of(batch)))
     tracker: Tracker | None = None
-    was = {part: part.training for part in model.modules()}
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    model.eval()
     try:
-        for place, batch in enumerate(loader):
-            if place == batches:
-                break
-            batch = _on(batch, device)
+        for batch in islice(loader, batches):
+            batch = moved(batch, device)
             if tracker is None:
                 found = structure or find_structure(model, batch, forward=run)
                 tracker = track(
                     model, found, metric=metric, distribution=distribution,
                     resolution=resolution, decay=decay, always=True,
                 )  # fmt: skip
-            with torch.no_grad():
+            with evaluating(model), torch.no_grad():
                 run(model, batch)
     finally:
         if tracker is not None:
             tracker.close()
-        for part, training in was.items():
-            part.training = training
     if tracker is None:
         raise InputError("the loader gives no batch to calibrate on")
     return tracker
@@ -358,17 +360,6 @@ def _as_maps(features: Tensor, last: bool) -> Tensor:
     if first.ndim == 4:
         return first
     return first[..., None, None] if first.ndim == 2 else first.flatten(2)[:, :, None]
-
-
-def _on(batch: Any, device: torch.device) -> Any:
-    """A batch on a device, its tensors however deep."""
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if isinstance(batch, Mapping):
-        return {key: _on(value, device) for key, value in batch.items()}
-    if isinstance(batch, list | tuple):
-        return type(batch)(_on(value, device) for value in batch)
-    return batch
 
 
 __all__ = ["DECAY", "Tracker", "calibrate", "images_of", "track"]

@@ -7,20 +7,20 @@ is named in the result; it says nothing of throughput in batches.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from paring.errors import InputError
+from paring.evaluation.onnx_latency import onnx_session
 from paring.evaluation.threads import torch_threads
+from paring.evaluation.timing import time_runs
+from paring.models.calling import evaluating
 
 _SEED = 0  # of the image that is shown to the model
 
@@ -74,7 +74,7 @@ def measure_cost(
     if threads is not None and threads < 1:
         raise InputError(f"threads {threads} cannot be; it is 1 or more")
     image = _image(size)
-    with torch_threads(threads) as used, _evaluating(model):
+    with torch_threads(threads) as used, evaluating(model):
         out: dict[str, Any] = {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "macs": count_macs(model, size=size),
@@ -104,7 +104,7 @@ def count_macs(model: nn.Module, *, size: tuple[int, int]) -> int:
     180
     """
     image = _image(size)
-    with _evaluating(model):
+    with evaluating(model):
         return macs_of_run(lambda: model(_input(model, image)))
 
 
@@ -122,24 +122,6 @@ def macs_of_run(run: Callable[[], object]) -> int:
     ):
         run()
     return int(counter.get_total_flops()) // 2
-
-
-def time_runs(run: Callable[[], object], *, repeats: int, warmup: int) -> tuple[float, float]:
-    """Median time of a run in milliseconds, and the range between its quartiles.
-
-    >>> median, spread = time_runs(lambda: time.sleep(0.002), repeats=5, warmup=1)
-    >>> median >= 2, spread >= 0
-    (True, True)
-    """
-    for _ in range(warmup):
-        run()
-    times = np.empty(repeats)
-    for k in range(repeats):
-        started = time.perf_counter()
-        run()
-        times[k] = 1000 * (time.perf_counter() - started)
-    low, median, high = np.percentile(times, (25, 50, 75))
-    return float(median), float(high - low)
 
 
 # -- torch -------------------------------------------------------------------------------------
@@ -176,38 +158,19 @@ def _torch_run(model: nn.Module, image: Tensor) -> Callable[[], object]:
     return run
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for the block; each part is as it was afterwards."""
-    was = {part: part.training for part in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, training in was.items():
-            part.training = training
-
-
 # -- ONNX Runtime ------------------------------------------------------------------------------
 
 
 def _onnx_times(
     model: nn.Module, image: Tensor, threads: int, *, repeats: int, warmup: int
 ) -> tuple[float, float]:
-    import onnxruntime
-
     from paring.models import Model, export_onnx
 
     if not isinstance(model, Model):
         raise InputError(f"{type(model).__name__} is no model of paring.models")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3  # errors; its warnings are of how it optimises
     with tempfile.TemporaryDirectory() as folder:
         height, width = image.shape[-2:]
         file = export_onnx(model, Path(folder) / "model.onnx", size=(height, width))
-        session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnx_session(file, threads)
         given = {session.get_inputs()[0].name: image.unsqueeze(0).numpy()}
         return time_runs(lambda: session.run(None, given), repeats=repeats, warmup=warmup)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from paring.errors import InputError
-
-NOTE = "paring_layers"
-"""Where a file that we wrote says which of its steps are which layers."""
+from paring.errors import InputError, first_line
+from paring.evaluation.timing import time_runs
+from paring.models.onnx_note import NOTE
 
 _SEED = 0  # of the input
 _ENDINGS = ("_kernel_time", "_nchwc", "/MatMulAddFusion")
@@ -55,34 +52,13 @@ def measure_onnx(
             raise InputError(f"{name} {number} cannot be; it is {least} or more")
     if threads < 1:
         raise InputError(f"threads {threads} cannot be; it is 1 or more")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(
-            "measuring ONNX files needs onnxruntime; install the extra: pip install 'paring[onnx]'"
-        ) from error
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    plain = onnx_session(path, threads)
+    import onnxruntime
 
-    def session(profile: str | None) -> Any:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        if profile is not None:
-            options.enable_profiling, options.profile_file_prefix = True, profile
-        try:
-            return onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # what it raises is of no common kind
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise InputError(f"{path}: ONNX Runtime cannot read it ({first})") from error
-
-    plain = session(None)
     given = _noise(plain, path, size)
-    ms, spread = _timed(lambda: plain.run(None, given), repeats, warmup)
+    ms, spread = time_runs(lambda: plain.run(None, given), repeats=repeats, warmup=warmup)
     with tempfile.TemporaryDirectory() as folder:
-        profiled = session(str(Path(folder) / "profile"))
+        profiled = onnx_session(path, threads, profile=str(Path(folder) / "profile"))
         for _ in range(warmup + repeats):
             profiled.run(None, given)
         events = json.loads(Path(profiled.end_profiling()).read_bytes())
@@ -103,6 +79,32 @@ def measure_onnx(
     }
 
 
+def onnx_session(path: str | Path, threads: int, *, profile: str | None = None) -> Any:
+    """An ONNX file ready to run on the processor; `InputError` where that cannot be.
+
+    Parameters
+    ----------
+    profile : what the name of the file of a profile starts with; None makes none.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            "measuring ONNX files needs onnxruntime; install the extra: pip install 'paring[onnx]'"
+        ) from error
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3  # errors; its warnings are of how it optimises
+    if profile is not None:
+        options.enable_profiling, options.profile_file_prefix = True, profile
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # what it raises is of no common kind
+        raise InputError(f"{path}: ONNX Runtime cannot read it ({first_line(error)})") from error
+
+
 def _noise(
     session: Any, path: str | Path, size: tuple[int, int] | None
 ) -> dict[str, np.ndarray[Any, Any]]:
@@ -120,18 +122,6 @@ def _noise(
             )
         out[one.name] = rng.random([n or 1 for n in shape], np.float32)
     return out
-
-
-def _timed(run: Callable[[], object], repeats: int, warmup: int) -> tuple[float, float]:
-    """Median of a run in milliseconds, and the range between its quartiles."""
-    times = np.empty(repeats)
-    for k in range(-warmup, repeats):
-        started = time.perf_counter()
-        run()
-        if k >= 0:
-            times[k] = 1000 * (time.perf_counter() - started)
-    low, median, high = np.percentile(times, (25, 50, 75))
-    return float(median), float(high - low)
 
 
 def _shares(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from paring.errors import InputError
+from paring.errors import InputError, first_line
+from paring.models.calling import evaluating, tensors_of
 from paring.models.instance import InstanceModel
 from paring.models.model import Model
 from paring.models.onnx_layers import calls, note_layers
@@ -41,7 +41,7 @@ class _Tensors(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """All tensors in what the module gives, however deep."""
-        return tuple(_flat(self.model(*inputs)))
+        return tuple(tensors_of(self.model(*inputs)))
 
 
 def export_onnx(
@@ -117,15 +117,9 @@ def export_module(model: nn.Module, example: Any, path: str | Path, *, opset: in
     try:
         return _written(path, _Tensors(model), inputs, names, None, None, opset)
     except (torch.onnx.OnnxExporterError, RuntimeError, TypeError, ValueError) as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{type(model).__name__} cannot be exported as ONNX ({first})") from error
-
-
-def _flat(output: Any) -> list[Tensor]:
-    if isinstance(output, Tensor):
-        return [output]
-    parts = output.values() if isinstance(output, Mapping) else output
-    return [tensor for part in parts for tensor in _flat(part)]
+        raise InputError(
+            f"{type(model).__name__} cannot be exported as ONNX ({first_line(error)})"
+        ) from error
 
 
 def _written(
@@ -142,10 +136,8 @@ def _written(
     if not place.parent.is_dir():
         raise InputError(f"{path}: there is no folder {place.parent} to write the model in")
     beside = place.with_name(place.name + ".part")
-    modes = {part: part.training for part in exported.modules()}
-    exported.eval()
     try:
-        with torch.no_grad(), calls(exported) as seen:
+        with torch.no_grad(), evaluating(exported), calls(exported) as seen:
             if outputs is None:
                 outputs = [f"output_{k}" for k in range(len(exported(*inputs)))]
                 for paths in seen.values():
@@ -158,8 +150,6 @@ def _written(
         beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
-        for part, training in modes.items():
-            part.training = training
     return place
 
 

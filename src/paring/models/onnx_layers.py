@@ -15,8 +15,7 @@ from typing import Any
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-NOTE = "paring_layers"
-"""Key of the note among the file's metadata: JSON of names of steps to paths of layers."""
+from paring.models.onnx_note import NOTE
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 _PRODUCTS = ("Gemm", "MatMul")

@@ -287,7 +287,8 @@ class SegmentationData(LightningDataModule):
         dataloader_idx: int,  # noqa: ARG002 - Lightning's own
     ) -> Batch:
         """Tensors move; where an image lies in its sample stays."""
-        return moved(batch, device)
+        on_device: Batch = moved(batch, device)
+        return on_device
 
     def _place(self) -> tuple[int, int]:
         """Which of how many processes this is."""

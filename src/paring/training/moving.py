@@ -9,19 +9,20 @@ import torch
 from torch import Tensor
 
 
-def moved(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    """A batch on a device: tensors, and tensors in lists; all else stays.
+def moved(batch: Any, device: torch.device) -> Any:
+    """A batch on a device: tensors, and those in dicts, lists and tuples, however deep.
+
+    All else stays.
 
     Example
     -------
     >>> moved({"image": [torch.zeros(2)], "row": 3}, torch.device("cpu"))
     {'image': [tensor([0., 0.])], 'row': 3}
     """
-    return {
-        key: value.to(device)
-        if isinstance(value, Tensor)
-        else [v.to(device) if isinstance(v, Tensor) else v for v in value]
-        if isinstance(value, list)
-        else value
-        for key, value in batch.items()
-    }
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {key: moved(value, device) for key, value in batch.items()}
+    if type(batch) in (list, tuple):
+        return type(batch)(moved(value, device) for value in batch)
+    return batch
