@@ -8,9 +8,16 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import paring
+from paring.channels import running
 from paring.channels.network import Network, open_network
 from paring.channels.recipe import pruning_recipe
-from paring.channels.running import Budget, prune_at_once, prune_in_stages, write_pruned
+from paring.channels.running import (
+    Budget,
+    prune_at_once,
+    prune_in_stages,
+    structure_of,
+    write_pruned,
+)
 from paring.channels.stages import Pruning, Stage
 from paring.errors import InputError
 from paring.models import build, load
@@ -19,11 +26,24 @@ from prunings import trained_at
 from trainings import make_scenes, tiny
 
 pytestmark = pytest.mark.torch
+LAYER = "net.decoder.blocks.0.conv1.0"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained_at(tmp_path_factory.mktemp("made"))
+
+
+def at_once(network: Network, data, budget: Budget, how: Pruning):
+    size = (64, 64)
+    structure = structure_of(network.model, size, how)
+    return prune_at_once(network, data, budget, how, structure=structure, size=size)
+
+
+def test_milliseconds_out_of_reach_are_said(trained: Path, monkeypatch) -> None:
+    monkeypatch.setattr(running, "latency_of", lambda *_, **__: {"ms": 8.0, "layers": {LAYER: 6.0}})
+    with pytest.raises(InputError, match=r"7 ms are not reached: cut 4 times, .* takes 8.00 ms"):
+        at_once(open_network(str(trained)), None, Budget(max_latency_ms=7), Pruning(criterion="l1"))
 
 
 def head_of(model: torch.nn.Module) -> torch.Tensor:
@@ -35,9 +55,7 @@ def test_milliseconds_of_this_machine_are_measured_until_they_are_reached(traine
     from paring.channels.measuring import latency_of
 
     whole = latency_of(network.model, size=(64, 64))["ms"]
-    _, plan = prune_at_once(
-        network, None, Budget(max_latency_ms=0.8 * whole), Pruning(criterion="l1"), size=(64, 64)
-    )
+    _, plan = at_once(network, None, Budget(max_latency_ms=0.8 * whole), Pruning(criterion="l1"))
     assert plan.about["measured_ms"] > 0
     assert plan.about["macs"] < 0.95 * plan.about["macs_before"]
 
@@ -46,18 +64,16 @@ def test_redundancy_and_taylor_say_what_they_lack() -> None:
     network = Network(build("emcad_mobilenet_v2", ["a"], seed=0).eval(), "it")
     half = Budget(keep_macs=0.5)
     with pytest.raises(InputError, match="redundancy is measured on images; give --data"):
-        prune_at_once(network, None, half, Pruning(), size=(64, 64))
+        at_once(network, None, half, Pruning())
     with pytest.raises(InputError, match="taylor needs gradients of a training"):
-        prune_at_once(network, None, half, Pruning(criterion="taylor"), size=(64, 64))
+        at_once(network, None, half, Pruning(criterion="taylor"))
 
 
 def test_a_detector_is_pruned_and_still_finds(tmp_path: Path) -> None:
     options = {"proposals": 10, "detections": 5, "fpn_channels": 32, "mask_width": 32}
     model = build("maskrcnn_mobilenet_v2_fpn", ["a"], seed=0, score_threshold=0, **options).eval()
     data = paring.scenes(2, seed=0, size=(64, 64), folder=tmp_path)
-    small, plan = prune_at_once(
-        Network(model, "it"), data, Budget(keep_macs=0.8), Pruning(), size=(64, 64)
-    )
+    small, plan = at_once(Network(model, "it"), data, Budget(keep_macs=0.8), Pruning())
     assert plan.about["macs"] <= 0.8 * plan.about["macs_before"]
     assert len(small([torch.rand(3, 64, 64)])[0]["boxes"]) > 0
     small.train()
@@ -119,7 +135,11 @@ def test_pruning_goes_on_where_it_was_cut_short_and_changes_its_loss(
         other.state_dict()["net.head.weight"], whole.state_dict()["net.head.weight"]
     )
     cost = write_pruned(
-        tmp_path / "cut", network, again, plan, how, size=(64, 64), opset=18, threads=1
+        *(tmp_path / "cut", network, again, plan),
+        structure=structure_of(network.model, (64, 64), how),
+        size=(64, 64),
+        opset=18,
+        threads=1,
     )
     assert json.loads((tmp_path / "cut" / "cost.json").read_text()) == json.loads(json.dumps(cost))
     assert load(tmp_path / "cut" / "model.safetensors").cuts == again.cuts

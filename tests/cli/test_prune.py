@@ -43,6 +43,7 @@ def test_a_trained_network_is_pruned_to_its_budget(
     assert cost["macs"]["after"] == count_macs(small, size=(64, 64))
     assert cost["ms"]["before"] > 0 < cost["ms"]["after"]
     assert sum(row["macs"] for row in cost["layers"]) == cost["macs"]["after"]
+    assert all(row["ms"] > 0 < row["ms_before"] for row in cost["layers"] if row["macs"] > 1e5)
     again = PrunePlan.load(run / "plan.json").apply(whole)
     x = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
@@ -74,9 +75,11 @@ def test_a_network_is_pruned_while_it_is_fine_tuned(
     paring_here: Paring, trained: Path, tmp_path: Path
 ) -> None:
     arguments = ("channels", "prune", trained, "--keep-macs", 0.5, "--epochs", 3, "-o", "run")
-    done = paring_here(*arguments, "optimiser.lr=1e-3", "prune.spread=2")
+    done = paring_here(*arguments, "--seed", 5, "optimiser.lr=1e-3", "prune.spread=2")
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("pruned after step") == 2
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["plan"]["macs_before"] > 0
+    assert "seed: 5" in (tmp_path / "run" / "recipe.yaml").read_text()
     run = tmp_path / "run"
     assert {path.name for path in run.iterdir()} >= FILES | {"metrics.json", "trained.json"}
     small = load(run / "model.safetensors")
@@ -148,11 +151,15 @@ def test_milliseconds_of_a_device_are_a_budget(
         (("--keep-macs", 0.5, "--criterion", "taylor"), "taylor needs gradients of a training"),
         (("--keep-macs", 0.5, "--data", "gone"), "gone"),
         (("--keep-macs", 0.5, "lr=3"), "lr=3 is for fine-tuning"),
+        (("--keep-macs", 0.5, "--latency", "x.json"), "--latency is for --max-latency-ms"),
+        (("--keep-macs", 0.5, "--mean", "0,0,0"), "--mean and --std are for your own"),
+        (("--keep-macs", 0.5, "--epochs", 9, "--overwrite"), "--overwrite is not for fine-tuning"),
+        (("--keep-macs", 0.5, "--epochs", 9, "--size", "8x8"), "--size is not for fine-tuning"),
         (("--keep-macs", 0.5, "--stages", 2), "--stages is for fine-tuning"),
         (("--max-params", 9, "--epochs", 1), "with fine-tuning the budget is --keep-macs"),
         (("--keep-macs", 0.5, "--epochs", 1), "cannot be in a training of 2 steps"),
         (("--keep-macs", 0.5, "--epochs", 4, "prune.every=0"), "prune: "),
-        (("--keep-macs", 0.5, "--recipe", "best"), "best: no such recipe; built in are"),
+        (("--keep-macs", 0.5, "--recipe", "best"), "best: no such recipe file; built in are"),
         (("--max-latency-ms", 1, "--latency", "none.json"), "none.json: cannot be read"),
         (("--keep-macs", 0.5, "--recipe", "sirfp-coco"), "is for deeplabv3_resnet50"),
     ],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from paring.channels.costs import model_costs
@@ -19,20 +18,21 @@ from paring.errors import InputError
 from paring.evaluation.cost import macs_of_run
 from paring.evaluation.onnx_latency import measure_onnx
 from paring.models import Model, export_onnx
+from paring.models.calling import evaluating
 from paring.models.export import OPSET, export_module
 
 
-def example_of(size: tuple[int, int]) -> torch.Tensor:
+def example_of(size: tuple[int, int]) -> Tensor:
     """An image of zeros (1, 3, H, W)."""
     if min(size) < 1:
         raise InputError(f"the size must be 1 pixel or more each way, not {size[0]}x{size[1]}")
     return torch.zeros(1, 3, *size)
 
 
-def run_on(model: nn.Module, example: Any) -> Any:
-    """What a network gives for an image (1, 3, H, W); detectors take a list of images."""
+def run_on(model: nn.Module, images: Tensor) -> Any:
+    """What a network gives for images (B, 3, H, W); detectors take a list of them."""
     instance = getattr(model, "task", None) == "instance"
-    return model([example[0]]) if instance else model(example)
+    return model(list(images)) if instance else model(images)
 
 
 def export(
@@ -48,13 +48,22 @@ def export(
 
 
 def latency_of(
-    model: nn.Module, *, size: tuple[int, int], threads: int = 1, repeats: int = 30
+    model: nn.Module,
+    *,
+    size: tuple[int, int],
+    threads: int = 1,
+    repeats: int = 30,
+    file: Path | None = None,
+    opset: int = OPSET,
 ) -> dict[str, Any]:
-    """What `measure_onnx` says of a network; `refused` alone where it cannot be exported."""
+    """What `measure_onnx` says of a network; `refused` alone where it cannot be exported.
+
+    The exported `file` stays, where one is named.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
-            file = export(model, Path(folder) / "model.onnx", size=size)
-            return measure_onnx(file, threads=threads, repeats=repeats)
+            made = export(model, file or Path(folder) / "model.onnx", size=size, opset=opset)
+            return measure_onnx(made, threads=threads, repeats=repeats)
         except InputError as error:
             return {"refused": str(error)}
 
@@ -105,18 +114,18 @@ def layer_table(
     return rows
 
 
-def whole_cost(
-    model: nn.Module, *, size: tuple[int, int], threads: int = 1, repeats: int = 30
-) -> dict[str, Any]:
+def whole_cost(model: nn.Module, *, size: tuple[int, int], **how: Any) -> dict[str, Any]:
     """Parameters, MACs and latency of a network on one image.
 
-    `ms` and `ms_spread` are those of ONNX Runtime, None where `refused` says why.
+    `ms` and `ms_spread` are those of ONNX Runtime, None where `refused` says why; `layers` has
+    milliseconds by layer. `how` is as `latency_of` takes it.
     """
-    measured = copy.deepcopy(model).eval()
-    latency = latency_of(measured, size=size, threads=threads, repeats=repeats)
+    latency = latency_of(model, size=size, **how)
+    with evaluating(model):
+        macs = macs_of_run(lambda: run_on(model, example_of(size)))
     return {
-        "parameters": sum(p.numel() for p in measured.parameters()),
-        "macs": macs_of_run(lambda: run_on(measured, example_of(size))),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "macs": macs,
         "ms": latency.get("ms"),
         "ms_spread": latency.get("ms_spread"),
         "layers": latency.get("layers", {}),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,8 +16,9 @@ from paring.channels.redundancy import Distribution, Metric, Resolution
 from paring.channels.stages import Pruning, Spread, Stage
 from paring.errors import InputError
 from paring.training.notation import parse_yaml
-from paring.training.recipe import Recipe, complete_recipe
+from paring.training.recipe import Recipe, built_in, complete_recipe, recipe_text
 
+_HERE = "paring.channels"
 Share = Annotated[float, Meta(gt=0, le=1)]
 Whole = Annotated[int, Meta(ge=1)]
 
@@ -70,19 +69,13 @@ class Prune(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return found
 
 
-@cache
-def _built_in() -> dict[str, Any]:
-    folder = files("paring.channels") / "recipes"
-    return {p.name[:-5]: p for p in folder.iterdir() if p.name.endswith(".yaml")}
-
-
 def pruning_recipes() -> list[str]:
     """Names of the recipes of pruning that come with the package.
 
     >>> "sirfp-cityscapes" in pruning_recipes()
     True
     """
-    return sorted(_built_in())
+    return sorted(built_in(_HERE))
 
 
 def pruning_recipe(
@@ -117,7 +110,7 @@ def pruning_recipe(
             raise InputError(f"{network.spec}: has no recipe beside it; give --recipe")
         tree: dict[str, Any] = msgspec.to_builtins(own)
     else:
-        text, folder = _text_of(path)
+        text, where, folder = recipe_text(path, _HERE)
         tree = parse_yaml(text, where)
         if not isinstance(tree, dict):
             raise InputError(f"{where}: is no recipe; it must be a section with keys")
@@ -155,18 +148,6 @@ def section_of(values: Mapping[str, Any], *, where: str) -> Prune:
         return msgspec.convert(values, Prune)
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: prune: {error}") from error
-
-
-def _text_of(path: str) -> tuple[str, Path]:
-    file = Path(path)
-    if path in _built_in() and not file.is_file():
-        return _built_in()[path].read_text(encoding="utf-8"), Path.cwd()
-    try:
-        return file.read_text(encoding="utf-8"), file.parent
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: no such recipe; built in are {', '.join(pruning_recipes())}"
-        ) from error
 
 
 __all__ = ["Prune", "pruning_recipe", "pruning_recipes", "section_of"]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from paring.channels.latency import Latency
 from paring.channels.measuring import (
     example_of,
-    export,
     latency_of,
     layer_table,
     run_on,
@@ -32,7 +31,7 @@ from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.dataset.writing import beside
 from paring.errors import InputError
-from paring.models import Model, save
+from paring.models import Model, load, save
 from paring.training.evaluating import in_order
 from paring.training.recipe import Recipe
 from paring.training.run import train
@@ -74,6 +73,7 @@ def prune_at_once(
     budget: Budget,
     how: Pruning,
     *,
+    structure: Structure,
     size: tuple[int, int],
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
@@ -90,6 +90,7 @@ def prune_at_once(
     network : see `open_network`.
     data : images to calibrate on; only the criterion ``"redundancy"`` needs them.
     budget, how : what to reach, and how.
+    structure : what `structure_of` says of the network.
     size : (height, width) of the images.
     mean, std : of images in [0, 1], by which those of a network that is not ours are normalised.
     batches, batch_size : how many images are looked at, at most.
@@ -98,7 +99,6 @@ def prune_at_once(
     model, example = network.model, example_of(size)
     if how.criterion == "taylor":
         raise InputError("taylor needs gradients of a training; give --epochs")
-    structure = structure_of(model, size, how)
     scores = None
     if how.criterion == "redundancy":
         if data is None:
@@ -108,7 +108,7 @@ def prune_at_once(
             _batches(network, data, size, mean, std, batches, batch_size, progress),
             batches=batches,
             structure=structure,
-            forward=_on_batch,
+            forward=run_on,
             metric=how.metric,
             distribution=how.distribution,
             resolution=how.resolution,
@@ -135,6 +135,11 @@ def prune_at_once(
         aim *= 0.98 * budget.max_latency_ms / ms
         if say is not None:
             say(f"measured {ms:.1f} ms, so more must go")
+    else:
+        raise InputError(
+            f"{budget.max_latency_ms:g} ms are not reached: cut {_ROUNDS} times, the network still "
+            f"takes {ms:.2f} ms here; give a smaller budget, or one of MACs"
+        )
     return small, plan
 
 
@@ -146,11 +151,6 @@ def _measured_here(model: nn.Module, size: tuple[int, int], threads: int) -> Lat
             f"{measured['refused']}"
         )
     return Latency(measured["ms"], measured["layers"])
-
-
-def _on_batch(model: nn.Module, images: Tensor) -> Any:
-    instance = getattr(model, "task", None) == "instance"
-    return model(list(images)) if instance else model(images)
 
 
 def _batches(
@@ -222,8 +222,6 @@ def prune_in_stages(
             file=folder / PLAN,
         )
         train(wished, folder, progress=progress, say=say, along=[callback])
-    from paring.models import load
-
     return load(folder / MODEL), PrunePlan.load(folder / PLAN)
 
 
@@ -232,13 +230,16 @@ def write_pruned(
     network: Network,
     small: nn.Module,
     plan: PrunePlan,
-    how: Pruning,
     *,
+    structure: Structure,
     size: tuple[int, int],
     opset: int,
     threads: int,
 ) -> dict[str, Any]:
-    """Write what a pruning leaves behind into its folder, and give what ``cost.json`` says."""
+    """Write what a pruning leaves behind into its folder, and give what ``cost.json`` says.
+
+    `structure` is that of the network before; see `structure_of`.
+    """
     plan.save(folder / PLAN, overwrite=True)
     if isinstance(small, Model):
         if not (folder / MODEL).is_file():
@@ -247,22 +248,21 @@ def write_pruned(
         from safetensors.torch import save_model
 
         save_model(small, str(folder / MODEL))
-    refused = None
-    try:
-        export(small, folder / ONNX, size=size, opset=opset)
-    except InputError as error:
-        refused = str(error)
-    before, after = (whole_cost(m, size=size, threads=threads) for m in (network.model, small))
+    before = whole_cost(network.model, size=size, threads=threads)
+    after = whole_cost(small, size=size, threads=threads, file=folder / ONNX, opset=opset)
+    rows = layer_table(network.model, size, structure, plan)
+    for row in rows:
+        row["ms_before"], row["ms"] = (one["layers"].get(row["layer"]) for one in (before, after))
     cost = {
         "height": size[0],
         "width": size[1],
         "threads": threads,
-        "onnx_refused": refused,
+        "onnx_refused": after["refused"],
         **{
             name: {"before": before[name], "after": after[name]}
             for name in ("parameters", "macs", "ms", "ms_spread")
         },
-        "layers": layer_table(network.model, size, structure_of(network.model, size, how), plan),
+        "layers": rows,
     }
     with beside(folder / COST, overwrite=True) as fresh:
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(cost), indent=1))

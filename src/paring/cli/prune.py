@@ -189,7 +189,9 @@ def prune(
     weights: Weights = None,
     opset: Opset = 18,
     threads: Threads = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is by chance.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Decides what is by chance. [default: 0]")
+    ] = None,
 ) -> None:
     """Take channels out of a network, to a budget.
 
@@ -204,6 +206,8 @@ def prune(
 
     _one_budget(budgets, needed=tuning.recipe is None)
     network = open_network(model, weights=weights)
+    if network.ours and (shown.mean or shown.std):
+        raise InputError(f"{model}: normalises images itself; --mean and --std are for your own")
     made = _Made(opset, threads)
     if tuning.epochs is None and tuning.recipe is None:
         if overrides or tuning.stages is not None:
@@ -212,7 +216,7 @@ def prune(
         cost, about = _at_once(network, place, budgets.read(), shown, choice, made, seed)
     else:
         cost, about = _in_stages(
-            network, place, budgets, shown, choice, tuning, overrides or [], made
+            network, place, budgets, shown, choice, tuning, _seeded(overrides, seed), made
         )
     if place.report:
         add_page(place)
@@ -243,14 +247,15 @@ def _at_once(
     shown: Shown,
     choice: Choice,
     made: _Made,
-    seed: int,
+    seed: int | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Prune without training, into a new run."""
     from paring.channels.recipe import section_of
-    from paring.channels.running import prune_at_once, write_pruned
+    from paring.channels.running import prune_at_once, structure_of, write_pruned
 
-    how = section_of(choice.wished(), where="the command").pruning(seed)
+    how = section_of(choice.wished(), where="the command").pruning(seed or 0)
     size = sides_of(network, shown.size)
+    structure = structure_of(network.model, size, how)
     seen = _images(network, shown) if how.criterion == "redundancy" else None
     with new_run(place.output, overwrite=place.overwrite) as run:
         run.libraries = LIBRARIES
@@ -260,6 +265,7 @@ def _at_once(
                 seen,
                 budget,
                 how,
+                structure=structure,
                 size=size,
                 mean=three_given(shown.mean),
                 std=three_given(shown.std),
@@ -269,8 +275,8 @@ def _at_once(
                 say=console.say,
             )
         cost = write_pruned(
-            run.folder, network, small, plan, how,
-            size=size, opset=made.opset, threads=made.threads,
+            run.folder, network, small, plan, structure=structure, size=size,
+            opset=made.opset, threads=made.threads,
         )  # fmt: skip
         return cost, _finish(run, network, plan, cost)
 
@@ -287,13 +293,17 @@ def _in_stages(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Prune while training, into a run that may have been begun before."""
     from paring.channels.recipe import pruning_recipe
-    from paring.channels.running import prune_in_stages, write_pruned
+    from paring.channels.running import prune_in_stages, structure_of, write_pruned
     from paring.training.lessons import TrainingFailed
 
     if budgets.keep_macs is None and tuning.recipe is None:
         raise InputError("with fine-tuning the budget is --keep-macs")
-    if shown.size is not None:
-        raise InputError("with fine-tuning the size is the recipe's; give data.size=[H,W]")
+    for given, instead in (
+        (shown.size, "--size is not for fine-tuning; give data.size=[H,W]"),
+        (place.overwrite, "--overwrite is not for fine-tuning, which goes on in its folder"),
+    ):
+        if given:
+            raise InputError(instead)
     if (place.output / "run.json").is_file():
         raise InputError(f"{place.output}: holds a finished run; choose another folder")
     more = [] if tuning.epochs is None else [f"trainer.epochs={tuning.epochs}"]
@@ -312,17 +322,26 @@ def _in_stages(
             )  # fmt: skip
     except TrainingFailed as error:
         raise InputError(str(error)) from error
+    size = recipe.data.size
+    structure = structure_of(network.model, size, how)
     cost = write_pruned(
-        place.output, network, small, plan, how,
-        size=recipe.data.size, opset=made.opset, threads=made.threads,
+        place.output, network, small, plan, structure=structure, size=size,
+        opset=made.opset, threads=made.threads,
     )  # fmt: skip
     return cost, _finish(run, network, plan, cost)
+
+
+def _seeded(overrides: Sequence[str] | None, seed: int | None) -> list[str]:
+    """Values of a recipe, with the seed where one is given."""
+    return [*(overrides or ()), *(() if seed is None else (f"seed={seed}",))]
 
 
 def _one_budget(budgets: Budgets, *, needed: bool) -> None:
     """Raise `InputError` for more than one budget, or none where one is needed."""
     given = [budgets.keep_macs, budgets.max_params, budgets.max_latency_ms]
     number = sum(one is not None for one in given)
+    if budgets.latency is not None and budgets.max_latency_ms is None:
+        raise InputError("--latency is for --max-latency-ms; give that too")
     if number > 1 or (needed and not number):
         raise InputError(
             "how small? give one budget: --keep-macs, --max-params or --max-latency-ms"

@@ -48,6 +48,7 @@ __all__ = [
     "recipes",
 ]
 
+_HERE = "paring.training"
 _SOURCES = (("data", "train"), ("data", "val"))
 _PATHS = (
     ("weights",),
@@ -69,8 +70,9 @@ _LOSSES = {
 
 
 @cache
-def _built_in() -> dict[str, Any]:
-    folder = files("paring.training") / "recipes"
+def built_in(package: str) -> dict[str, Any]:
+    """Files of the recipes that come with a package, by name."""
+    folder = files(package) / "recipes"
     return {p.name[:-5]: p for p in folder.iterdir() if p.name.endswith(".yaml")}
 
 
@@ -80,7 +82,7 @@ def recipes() -> list[str]:
     >>> "polyp" in recipes()
     True
     """
-    return sorted(_built_in())
+    return sorted(built_in(_HERE))
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -107,7 +109,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     >>> load_recipe("small-polyp", ["trainer.epochs=3", "optimiser.lr=1e-3"]).optimiser.lr
     0.001
     """
-    text, where, folder = _text_of(path)
+    text, where, folder = recipe_text(path, _HERE)
     tree = parse_yaml(text, where)
     if not isinstance(tree, dict):
         raise InputError(f"{where}: is no recipe; it must be a section with keys, such as model")
@@ -146,14 +148,18 @@ def complete_recipe(
     return recipe
 
 
-def _text_of(path: str | Path) -> tuple[str, str, Path]:
-    """The text of a recipe, how to call it, and the folder that its paths start from."""
-    file = Path(path)
-    if str(path) in _built_in() and not file.is_file():
-        return _built_in()[str(path)].read_text(encoding="utf-8"), f"recipe {path}", Path.cwd()
+def recipe_text(path: str | Path, package: str) -> tuple[str, str, Path]:
+    """The text of a recipe, how to call it, and the folder that its paths start from.
+
+    `path` is of a file, or the name of a recipe that comes with the package.
+    """
+    file, known = Path(path), built_in(package)
+    if str(path) in known and not file.is_file():
+        return known[str(path)].read_text(encoding="utf-8"), f"recipe {path}", Path.cwd()
     if not file.is_file():
-        better = nearest(str(path), recipes())
-        hint = f"did you mean {better}?" if better else f"built in are {', '.join(recipes())}"
+        names = sorted(known)
+        better = nearest(str(path), names)
+        hint = f"did you mean {better}?" if better else f"built in are {', '.join(names)}"
         raise InputError(f"{path}: no such recipe file; {hint}")
     try:
         return file.read_text(encoding="utf-8"), str(path), file.parent
