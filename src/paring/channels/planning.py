@@ -141,8 +141,9 @@ def make_plan(
     order = sequence(structure, rankings, floor=floor, apart=apart)
     none = np.zeros(len(structure.groups), np.intp)
     before = (costs.macs(none), costs.parameters(none))
+    aim, best = budget.limit, None
     for _ in range(_ROUNDS):
-        gone = _solved(order, costs, budget, multiple)
+        gone = _solved(order, costs, budget, aim, multiple)
         removed = [
             np.sort(ranking.order[:n]) if ranking is not None else np.empty(0, np.intp)
             for ranking, n in zip(rankings, gone, strict=True)
@@ -155,13 +156,19 @@ def make_plan(
         # products that belong to no layer may change with its width; the next round knows
         costs = replace(costs, fixed_macs=costs.fixed_macs + missed)
         cost = budget.of(costs)(gone)
-        if cost <= budget.limit and abs(missed) <= 1e-3 * macs:
+        if cost > budget.limit:
+            aim -= cost - budget.limit
+            continue
+        if best is None or cost > best[0]:
+            best = (cost, macs, gone, removed, cuts)
+        if abs(missed) <= 1e-3 * macs:
             break
-    else:
+    if best is None:
         raise InputError(
             f"{type(model).__name__}: products that belong to no layer change so much with its "
             f"width that {budget.limit:,.0f} {budget.unit} cannot be aimed at; try another budget"
         )
+    cost, macs, gone, removed, cuts = best
     groups = {
         group.name: Stays(np.setdiff1d(np.arange(group.size), units), group.size)
         for group, units in zip(structure.groups, removed, strict=True)
@@ -283,11 +290,11 @@ def _budget(
 
 
 def _solved(
-    order: NDArray[np.intp], costs: CostModel, budget: _Budget, multiple: int
+    order: NDArray[np.intp], costs: CostModel, budget: _Budget, aim: float, multiple: int
 ) -> NDArray[np.intp]:
     """Units that go of each group; `InputError` with the smallest that can be reached."""
     sizes, cost = [int(size) for size in costs.sizes], budget.of(costs)
-    gone = largest_network(order, sizes, cost, budget.limit, multiple=multiple)
+    gone = largest_network(order, sizes, cost, aim, multiple=multiple)
     if gone is None:
         all_gone = np.bincount(order, minlength=len(sizes))
         smallest = cost(rounded(np.array(sizes), all_gone, multiple))

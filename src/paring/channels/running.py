@@ -39,7 +39,7 @@ from paring.training.samples import Samples
 from paring.training.trained import FACTS, MODEL
 
 PLAN, COST, ONNX = "plan.json", "cost.json", "model.onnx"
-_ROUNDS = 4  # of planning anew where a network is slower than was predicted
+_ROUNDS = 8  # of planning anew where a network is slower than was predicted
 
 Say = Callable[[str], None]
 
