@@ -75,6 +75,16 @@ def test_a_recipe_that_cannot_be_is_said(tmp_path: Path, text: str, says: str) -
         pruning_recipe(network(), str(file))
 
 
+def test_the_network_goes_on_with_its_own_options_and_normalisation(tmp_path: Path) -> None:
+    model = build(
+        "unet_mobilenet_v2", ["a", "b"], seed=0, aux=False, mean=[0.5, 0.25, 0.125], std=[1, 2, 4]
+    )
+    recipe, _ = pruning_recipe(Network(model, "it", Path("m")), "small", data=tmp_path)
+    assert recipe.options == model.options
+    assert recipe.options["aux"] is False
+    assert (recipe.mean, recipe.std) == ((0.5, 0.25, 0.125), (1.0, 2.0, 4.0))
+
+
 def test_what_is_missing_is_said() -> None:
     with pytest.raises(InputError, match="has no recipe beside it; give --recipe"):
         pruning_recipe(network(), None)

@@ -76,6 +76,33 @@ def test_more_is_cut_until_what_is_measured_is_within_the_budget(
     )
 
 
+def test_images_are_spread_over_the_data_and_normalised_for_ones_own(tmp_path: Path) -> None:
+    data = paring.scenes(9, seed=0, size=(32, 32), folder=tmp_path)
+    layers = [torch.nn.Conv2d(3, 8, 1), torch.nn.ReLU(), torch.nn.Conv2d(8, 2, 1)]
+    net, seen = torch.nn.Sequential(*layers), []
+    network, how = Network(net, "own:net"), Pruning()
+    structure = structure_of(net, (32, 32), how)
+
+    def hear(_: torch.nn.Module, given: tuple) -> None:
+        seen.extend(given if len(given[0]) == 2 else ())  # batches, not the example
+
+    net.register_forward_pre_hook(hear)
+    prune_at_once(
+        *(network, data, Budget(keep_macs=0.5), how),
+        structure=structure,
+        size=(32, 32),
+        mean=(0.5, 0.25, 0.0),
+        std=(2.0, 1.0, 0.5),
+        batches=2,
+    )
+    from paring.training.samples import Samples
+
+    plain = Samples(data, "binary", ["foreground"], size=(32, 32), targets=False)
+    mean, std = torch.tensor([0.5, 0.25, 0.0]), torch.tensor([2.0, 1.0, 0.5])
+    images = torch.stack([plain[row]["image"] for row in (0, 2, 4, 6)])
+    assert torch.allclose(torch.cat(seen), (images - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+
+
 def test_redundancy_and_taylor_say_what_they_lack() -> None:
     network = Network(build("emcad_mobilenet_v2", ["a"], seed=0).eval(), "it")
     half = Budget(keep_macs=0.5)

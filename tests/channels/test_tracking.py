@@ -126,19 +126,49 @@ def test_maps_of_one_pixel_are_compared_over_the_images() -> None:
     assert alone.edge_weights(found.groups[0]) is None
 
 
+class Tokens(nn.Module):
+    """A linear layer on places, whose channels come last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.last = nn.Linear(3, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.last(self.inner(x.flatten(2).transpose(1, 2)).relu())
+
+
 def test_tokens_have_their_channels_last() -> None:
-    net = timm.create_model("convnext_atto").eval()
-    x = image(1, 3, 64, 64)
+    net, x = Tokens(), image(2, 3, 5, 6)
     found = find_structure(net, x)
     tracker = calibrate(net, [x], structure=found)
-    group = next(g for g in found.groups if g.name == "stages.0.blocks.0.mlp.fc1")
-    heard = []
-    net.stages[0].blocks[0].mlp.fc1.register_forward_hook(lambda _, __, out: heard.append(out))
-    net(x)
-    features = heard[0] if heard[0].shape[1] == group.size else heard[0].permute(0, 3, 1, 2)
+    features = net.inner(x.flatten(2).transpose(1, 2)).transpose(1, 2)[:, :, None]
     expected = weights_of(features)
     np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(tracker.edge_weights(group), expected, atol=1e-5)
+    np.testing.assert_allclose(tracker.edge_weights(found.groups[0]), expected, atol=1e-6)
+
+
+class Gated(nn.Module):
+    """Maps that are multiplied by one number a channel, as in squeeze-and-excitation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.maps, self.gate = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(3, 6, 1)
+        self.last = nn.Conv2d(6, 2, 1)
+
+    def forward(self, x):
+        return self.last(self.maps(x) * self.gate(x.mean((2, 3), keepdim=True)).sigmoid())
+
+
+def test_maps_of_one_pixel_do_not_count_beside_larger_ones() -> None:
+    net, x = Gated(), image(2, 3, 8, 8)
+    found = find_structure(net, x)
+    assert found.groups[0].makers == ("maps", "gate")
+    tracker = calibrate(net, [x], structure=found)
+    expected = weights_of(net.maps(x))
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(tracker.edge_weights(found.groups[0]), expected, atol=1e-6)
 
 
 def test_averages_are_sliced_with_the_network_and_go_on_or_begin_anew() -> None:
