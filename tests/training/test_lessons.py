@@ -19,7 +19,8 @@ from paring.training import losses
 from paring.training.lessons import DenseLesson, InstanceLesson, dense_loss, rescaled
 from paring.training.loading import SegmentationData
 from paring.training.recipe import Gsrl, Loss
-from paring.training.run import _settings, train
+from paring.training.beginning import settled
+from paring.training.run import train
 from paring.training.sources import prepare_data
 from trainings import make_scenes, tiny
 
@@ -60,7 +61,7 @@ def watched(recipe: Any, *, kind: Any = DenseLesson) -> Watch:
     torch.manual_seed(recipe.seed)
     model = build(recipe.model, prepared.classes, **recipe.options)
     lesson = kind(model, recipe, prepared.train.images["file_name"].to_list())
-    with _settings(recipe):
+    with settled(recipe.trainer.threads):
         trainer = pl.Trainer(
             accelerator="cpu",
             max_epochs=recipe.trainer.epochs,

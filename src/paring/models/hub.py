@@ -12,19 +12,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from paring.errors import InputError
-from paring.models.encoder_table import encoder_entry
+from paring.models.encoder_table import ENCODERS
 
 _FILE = "model.safetensors"
 _SECONDS = 5.0
 
 
 def hub_weights(name: str) -> dict[str, Tensor]:
-    """The weights of an encoder that timm holds for its best, from the cache or downloaded.
+    """The weights of an encoder, by our name or timm's, that timm holds for its best.
+
+    They come from the cache, or are downloaded.
 
     Raises `InputError` where they are not in the cache and cannot be downloaded; the hub's own
     client would try for most of a minute, so whether it answers is asked first.
     """
-    released = timm.get_pretrained_cfg(encoder_entry(name).timm)
+    released = timm.get_pretrained_cfg(ENCODERS[name].timm if name in ENCODERS else name)
     if released is None or released.hf_hub_id is None:
         raise _refused(name, "timm publishes none")
     repository = released.hf_hub_id

@@ -164,13 +164,20 @@ class Steps(pl.Callback):
     ----------
     progress : called with a label, optimiser steps done and to do.
     limit : steps after which it ends, or None.
+    label : what the steps are called.
     """
 
-    def __init__(self, progress: Callable[[str, int, int], None], limit: int | None = None) -> None:
+    def __init__(
+        self,
+        progress: Callable[[str, int, int], None],
+        limit: int | None = None,
+        label: str = "training",
+    ) -> None:
         self.progress = progress
         self.limit = limit
+        self.label = label
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """One batch more."""
         total = steps_ahead(trainer, self.limit)
-        self.progress("training", min(trainer.global_step, total), total)
+        self.progress(self.label, min(trainer.global_step, total), total)

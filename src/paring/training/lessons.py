@@ -42,45 +42,23 @@ class TrainingFailed(RuntimeError):
     """
 
 
-class Lesson(pl.LightningModule, ABC):
-    """What both kinds of models share: optimiser, schedule, randomness, and a watch on the loss.
+class Watched(pl.LightningModule, ABC):
+    """What every training shares: randomness of its own each epoch, and a watch on the loss.
 
     Parameters
     ----------
-    model : a model of `paring.models`.
-    recipe : how it is trained.
+    seed : decides what is drawn.
     file_names : of the training images, by row.
-    truth : validation data, or None.
     """
 
-    def __init__(
-        self, model: Any, recipe: Recipe, file_names: Sequence[str], truth: Dataset | None = None
-    ) -> None:
+    def __init__(self, seed: int, file_names: Sequence[str]) -> None:
         super().__init__()
-        self.model = model
-        self.recipe = recipe
+        self.seed = seed
         self.file_names = file_names
-        self.truth = truth
-
-    def configure_optimizers(self) -> Any:
-        """The optimiser of the recipe, its rate set after every step."""
-        optimiser = make_optimiser(self.model, self.recipe.optimiser)
-        steps = steps_ahead(self.trainer, self.recipe.trainer.steps)
-        batches = float(self.trainer.num_training_batches)
-        schedule = make_schedule(
-            optimiser,
-            self.recipe.schedule,
-            steps=steps,
-            steps_an_epoch=batches / self.trainer.accumulate_grad_batches,
-        )
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
     def on_train_epoch_start(self) -> None:
         """Each epoch draws from a stream of its own, so that a resumed training draws the same."""
-        torch.manual_seed(self.recipe.seed * 1_000_003 + self.current_epoch)
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     @abstractmethod
     def loss_of(self, batch: Batch) -> Tensor:
@@ -101,9 +79,12 @@ class Lesson(pl.LightningModule, ABC):
         others = f" and {len(wrong) - 1} more of its batch" if len(wrong) > 1 else ""
         return (
             f"the loss became {loss} in epoch {self.current_epoch + 1}, step "
-            f"{self.global_step + 1}, at image {first!r}{others}; a lower optimiser.lr, "
-            "trainer.clip=1, or another look at that image helps"
+            f"{self.global_step + 1}, at image {first!r}{others}; {self.advice}, or another look "
+            "at that image helps"
         )
+
+    advice = "a lower learning rate"
+    """What may help where the loss is no number."""
 
     def _is_sound(self, batch: Batch, place: int) -> bool:
         """Whether the loss of one image of a batch is a number, all by itself."""
@@ -113,6 +94,44 @@ class Lesson(pl.LightningModule, ABC):
         }
         with torch.no_grad():
             return bool(torch.isfinite(self.loss_of(alone)))
+
+
+class Lesson(Watched, ABC):
+    """What both kinds of models share: optimiser, schedule, and validation data.
+
+    Parameters
+    ----------
+    model : a model of `paring.models`.
+    recipe : how it is trained.
+    file_names : of the training images, by row.
+    truth : validation data, or None.
+    """
+
+    advice = "a lower optimiser.lr, trainer.clip=1"
+
+    def __init__(
+        self, model: Any, recipe: Recipe, file_names: Sequence[str], truth: Dataset | None = None
+    ) -> None:
+        super().__init__(recipe.seed, file_names)
+        self.model = model
+        self.recipe = recipe
+        self.truth = truth
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser of the recipe, its rate set after every step."""
+        optimiser = make_optimiser(self.model, self.recipe.optimiser)
+        steps = steps_ahead(self.trainer, self.recipe.trainer.steps)
+        batches = float(self.trainer.num_training_batches)
+        schedule = make_schedule(
+            optimiser,
+            self.recipe.schedule,
+            steps=steps,
+            steps_an_epoch=batches / self.trainer.accumulate_grad_batches,
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
 
 class DenseLesson(Lesson):

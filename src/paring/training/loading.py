@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -147,8 +147,18 @@ def _in_a_sentence(batches: Iterator[Batch]) -> Iterator[Batch]:
         raise InputError(str(error).rpartition("InputError: ")[2].rstrip()) from error
 
 
+class Seeded(Protocol):
+    """Samples that are drawn by chance."""
+
+    seed: int
+
+    def __getitem__(self, key: tuple[int, int]) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+
 def make_loader(
-    samples: Samples,
+    samples: Seeded,
     batches: Batches,
     *,
     workers: int,
@@ -163,7 +173,7 @@ def make_loader(
     scales : see `Loader`.
     """
     loader = Loader(
-        samples,
+        samples,  # type: ignore[arg-type]
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,

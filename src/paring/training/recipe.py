@@ -10,12 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from paring.errors import InputError
-from paring.training.nearest import in_words, known_keys, nearest, refuse_endless, refuse_unknown
+from paring.training.completing import complete, value_at
+from paring.training.nearest import known_keys, nearest
 from paring.training.notation import parse_yaml
-from paring.training.overrides import parse_override, put_value
+from paring.training.overrides import put_value
 from paring.training.sections import (
     Augment,
     Data,
@@ -126,24 +125,7 @@ def complete_recipe(
     >>> complete_recipe({"model": "emcad_mobilenet_v2"}, where="here", folder=Path()).seed
     0
     """
-    refuse_unknown(tree, Recipe, where)
-    _settle(tree, folder, where)
-    given: dict[str, str] = {}
-    for override in overrides:
-        key, value = parse_override(override)
-        part: dict[str, Any] = {}
-        put_value(part, key, value)
-        refuse_unknown(part, Recipe, override)
-        _settle(part, Path.cwd(), override)
-        put_value(tree, key, _at(part, key))
-        given[".".join(key)] = override
-    refuse_endless(tree, where)
-    try:
-        recipe = msgspec.convert(tree, Recipe)
-    except msgspec.ValidationError as error:
-        problem = in_words(error, tree, Recipe)
-        blamed = next((text for key, text in given.items() if problem.startswith(key)), where)
-        raise InputError(f"{blamed}: {problem}") from error
+    recipe = complete(tree, overrides, Recipe, where=where, folder=folder, settle=_settle)
     _check(recipe, where)
     return recipe
 
@@ -178,25 +160,16 @@ def _settle(tree: dict[str, Any], folder: Path, where: str) -> None:
         if tree[name] is None:
             tree[name] = {}  # all its keys are left out, or commented away
     for source in _SOURCES:
-        if isinstance(_at(tree, source), str):
-            put_value(tree, source, {"path": _at(tree, source)})
-    if isinstance(_at(tree, ("data", "cache")), str):
-        put_value(tree, ("data", "cache"), _bytes(_at(tree, ("data", "cache")), where))
+        if isinstance(value_at(tree, source), str):
+            put_value(tree, source, {"path": value_at(tree, source)})
+    if isinstance(value_at(tree, ("data", "cache")), str):
+        put_value(tree, ("data", "cache"), _bytes(value_at(tree, ("data", "cache")), where))
     for key in _PATHS:
-        named = _at(tree, key)
+        named = value_at(tree, key)
         if isinstance(named, str) and not (key == ("weights",) and named == "hub"):
             if not named:
                 raise InputError(f"{where}: {'.'.join(key)} is an empty path; write null for none")
             put_value(tree, key, os.path.abspath(folder / Path(named).expanduser()))
-
-
-def _at(tree: Any, key: Sequence[str]) -> Any:
-    """The value at a key, or None where there is none."""
-    for name in key:
-        if not isinstance(tree, dict):
-            return None
-        tree = tree.get(name)
-    return tree
 
 
 def _bytes(text: str, where: str) -> int:

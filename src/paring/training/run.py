@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +17,8 @@ from paring.dataset.reading import Progress
 from paring.dataset.subset import Subset
 from paring.dataset.writing import beside, clear_abandoned
 from paring.errors import InputError
-from paring.evaluation.threads import torch_threads
 from paring.models import build, load, save, start_from
+from paring.training.beginning import how_far, settled
 from paring.training.evaluating import evaluate_model, in_order, samples_for
 from paring.training.keeping import LAST, Best, Checkpoints, Clock, EpochLoss, Steps
 from paring.training.lessons import DenseLesson, InstanceLesson, Lesson, TrainingFailed
@@ -96,7 +93,7 @@ def train(
         if say is not None:
             say(sentence)
 
-    with _settings(recipe):
+    with settled(recipe.trainer.threads):
         prepared = prepare_data(recipe, progress=progress)
         for sentence in prepared.said:
             tell(sentence)
@@ -174,26 +171,6 @@ def _differs(one: Any, other: Any, above: str = "") -> str:
     return "they are written differently"
 
 
-@contextmanager
-def _settings(recipe: Recipe) -> Iterator[None]:
-    """Threads as wished, and Lightning quiet, while the block runs."""
-    logs = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), torch_threads(recipe.trainer.threads):
-            # the number of workers is the user's choice, and small sets have few batches
-            warnings.filterwarnings("ignore", message=r".*does not have many workers")
-            warnings.filterwarnings("ignore", message=r".*The number of training batches")
-            # Lightning 2.6 asks torch in a way that newer versions of torch have renamed
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
-
-
 def _fit(
     recipe: Recipe,
     folder: Path,
@@ -217,7 +194,7 @@ def _fit(
     epochs = wished.epochs
     resumes = checkpoint.is_file()
     if resumes:
-        epoch, over = _how_far(checkpoint, wished.steps)
+        epoch, over = how_far(checkpoint, wished.steps)
         table.drop_from(epoch)
         tell(f"going on after epoch {epoch} of {wished.epochs}")
         epochs = epoch if over else epochs
@@ -300,26 +277,6 @@ def _callbacks(
     if progress is not None:
         callbacks.append(Steps(progress, recipe.trainer.steps))
     return [*callbacks, Checkpoints(folder / CHECKPOINTS, table.save)]
-
-
-def _how_far(checkpoint: Path, steps: int | None) -> tuple[int, bool]:
-    """Epochs that a checkpoint has behind it, and whether the training ends there.
-
-    It does where it has had its steps, or had stopped for want of gain. Raises `InputError` where
-    the checkpoint is broken.
-    """
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-        epochs = int(state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-        had_its_steps = steps is not None and int(state["global_step"]) >= steps
-        callbacks = state["callbacks"].values()
-        had_stopped = any(c["wait_count"] >= c["patience"] for c in callbacks if "patience" in c)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError) as error:
-        raise InputError(
-            f"{checkpoint}: the checkpoint cannot be read ({type(error).__name__}); remove it to "
-            "train from the beginning, all else of the run stays"
-        ) from error
-    return epochs, had_its_steps or had_stopped
 
 
 def _finished(

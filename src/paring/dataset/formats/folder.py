@@ -138,6 +138,16 @@ def _listed_images(reading: Reading, root: Path, path: Path) -> tuple[list[str],
     return sorted(tags), tags
 
 
+def read_tags(path: Path) -> list[tuple[str, str, list[str]]]:
+    """What each record of a list of tags is called, the image that it names, and its tags.
+
+    Raises `InputError` naming the file, and the record that is not as it should be.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file of tags")
+    return list(_rows(Reading(path=path), path))
+
+
 def _rows(reading: Reading, path: Path) -> Iterator[tuple[str, str, list[str]]]:
     """What each record of a list of tags is called, its image and its tags."""
     try:

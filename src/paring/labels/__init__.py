@@ -1,0 +1,1 @@
+"""Fewer labels: masks from tags, or from images alone."""

@@ -1,0 +1,1 @@
+"""Image-level tags to instance masks (CIM)."""
