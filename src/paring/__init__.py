@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from paring.lazy import lazily
 
 if TYPE_CHECKING:
-    from paring import channels, evaluation, experiment, images, models, report, training
+    from paring import channels, evaluation, experiment, images, labels, models, report, training
     from paring.dataset.formats import read
     from paring.dataset.masks import MaskStore
     from paring.dataset.scenes import scenes
@@ -37,6 +37,7 @@ __all__ = [
     "evaluation",
     "experiment",
     "images",
+    "labels",
     "models",
     "read",
     "report",
@@ -44,7 +45,10 @@ __all__ = [
     "training",
 ]
 
-_ROOMS = ("channels", "evaluation", "experiment", "images", "models", "report", "training")
+_ROOMS = (
+    *("channels", "evaluation", "experiment", "images", "labels", "models", "report"),
+    "training",
+)
 _HOMES = {
     "Dataset": "paring.dataset.table",
     "InputError": "paring.errors",

@@ -20,6 +20,7 @@ from paring.cli import (
     evaluate,
     images,
     inspect,
+    labels,
     report,
     train,
 )
@@ -36,6 +37,7 @@ app.command("demo")(demo.demo)
 app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.add_typer(images.app, name="images")
+app.add_typer(labels.app, name="labels")
 app.add_typer(channels.app, name="channels")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

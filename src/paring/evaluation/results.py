@@ -25,12 +25,18 @@ _CHUNK = 20_000
 _WHAT = "record"
 
 
-class _Result(msgspec.Struct, gc=False):
+class _Result(msgspec.Struct, gc=False, kw_only=True):
     image_id: Id
     category_id: Id
     score: float
     segmentation: msgspec.Raw = msgspec.Raw(b"null")
     bbox: list[float] | None = None
+
+
+class _Anything(_Result, gc=False, kw_only=True):
+    """A record whose category does not matter."""
+
+    category_id: Any = None
 
 
 class _Category(msgspec.Struct):
@@ -41,7 +47,13 @@ class _Category(msgspec.Struct):
 # -- reading -----------------------------------------------------------------------------------
 
 
-def read_results(path: str | Path, truth: Dataset, *, progress: Progress | None = None) -> Dataset:
+def read_results(
+    path: str | Path,
+    truth: Dataset,
+    *,
+    class_agnostic: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
     """Read predictions for the images of a data set.
 
     Parameters
@@ -50,6 +62,8 @@ def read_results(path: str | Path, truth: Dataset, *, progress: Progress | None 
         segmentation as run lengths or polygons, or bbox, or both), or a COCO annotations file whose
         annotations have scores.
     truth : gives the images, their sizes and the categories.
+    class_agnostic : categories of the file, if it has any, are not looked at, and all that is found
+        is of the first category of the truth.
     progress : called with a label, steps done and steps to do.
 
     Returns
@@ -76,11 +90,15 @@ def read_results(path: str | Path, truth: Dataset, *, progress: Progress | None 
     [(2, 0.5, 12.0)]
     """
     reading = Reading(path=Path(path), progress=progress)
-    raws = _records(reading, truth)
+    raws = _records(reading, truth, named=not class_agnostic)
+    kind = _Anything if class_agnostic else _Result
     frames, stores = [pl.DataFrame(schema=INSTANCES | {"score": pl.Float64})], []
     for first in range(0, len(raws), _CHUNK):
         part = raws[first : first + _CHUNK]
-        found, _ = decoded(part, _Result, _WHAT, reading, first)
+        found, _ = decoded(part, kind, _WHAT, reading, first)
+        if class_agnostic:
+            for record in found:
+                record.category_id = truth.categories["category_id"][0]
         frame, masks = _table(found, truth, reading, first)
         frames.append(frame)
         stores.append(masks)
@@ -95,7 +113,7 @@ def read_results(path: str | Path, truth: Dataset, *, progress: Progress | None 
     )
 
 
-def _records(reading: Reading, truth: Dataset) -> list[msgspec.Raw]:
+def _records(reading: Reading, truth: Dataset, *, named: bool) -> list[msgspec.Raw]:
     """The texts of all records, of a result file or of an annotations file."""
     path = reading.path
     if not path.is_file():
@@ -113,7 +131,7 @@ def _records(reading: Reading, truth: Dataset) -> list[msgspec.Raw]:
         raise InputError(
             f"{path}: is not a COCO result file, which is a JSON list, nor has it 'annotations'"
         )
-    if "categories" in top:
+    if named and "categories" in top:
         _refuse_other_names(top["categories"], truth, reading)
     return listed(top["annotations"], "annotations", reading)
 

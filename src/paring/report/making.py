@@ -23,6 +23,7 @@ from paring.report.pages.cut import cut_page
 from paring.report.pages.experiment import experiment_page
 from paring.report.pages.leaks import leaks_page
 from paring.report.pages.several import several_page
+from paring.report.pages.tags import tags_page
 from paring.report.pictures import FOLDER, Pictures, pictures_section
 from paring.report.subject import Subject, Wishes
 from paring.report.words import count
@@ -32,6 +33,7 @@ KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (
     leaks_page,
     experiment_page,
     channels_page,
+    tags_page,
 )
 """What a page can be about; the first that knows the run makes its page."""
 
@@ -90,8 +92,8 @@ def write_report(
     subject = next(filter(None, (kind(path, wishes) for kind in KINDS)), None)
     if subject is None:
         raise InputError(
-            f"{path}: its run neither cut nor compared images and pruned no network, so it has "
-            "no report"
+            f"{path}: its run neither cut nor compared images, pruned no network and made no "
+            "masks, so it has no report"
         )
     target = path / REPORT if output is None else _named(Path(output))
     _put(target, subject, pictures or Pictures(), workers, say, progress)

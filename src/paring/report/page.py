@@ -27,6 +27,7 @@ SCRIPTS = (
     "browse.js",
     "experiment.js",
     "channels.js",
+    "tags.js",
     "about.js",
     "start.js",
 )

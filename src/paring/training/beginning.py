@@ -26,6 +26,8 @@ def settled(threads: int | None) -> Iterator[None]:
             # the number of workers is the user's choice, and small sets have few batches
             warnings.filterwarnings("ignore", message=r".*does not have many workers")
             warnings.filterwarnings("ignore", message=r".*The number of training batches")
+            # encoders that keep their statistics are so on purpose
+            warnings.filterwarnings("ignore", message=r".*module\(s\) in eval mode")
             # Lightning 2.6 asks torch in a way that newer versions of torch have renamed
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`")
             yield

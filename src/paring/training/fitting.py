@@ -181,6 +181,7 @@ def fit(
         epochs = epoch if over else epochs
     elif table.rows:
         table.drop_from(0)
+    lesson.train()
     clock = Clock()
     callbacks: list[Callback] = [clock, EpochLoss(), *along]
     if wished.steps is not None:

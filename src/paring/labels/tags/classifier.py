@@ -18,15 +18,13 @@ from paring.training.augment import rng_of
 from paring.training.fitting import FittedLesson, Fitting
 from paring.training.samples import Sample
 
-_STRIDE = 32
-
 
 class TagClassifier(nn.Module):
     """An encoder, the mean over space and one linear layer; several tags an image.
 
     Parameters
     ----------
-    encoder : see `StrideEncoder`; of stride 32.
+    encoder : see `StrideEncoder`.
     n_classes : number of tags.
 
     Example
@@ -55,12 +53,13 @@ def build_classifier(
     encoder: str,
     n_classes: int,
     *,
+    stride: int = 32,
     weights: str | Path | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> TagClassifier:
     """A new classifier; parameters as in `StrideEncoder`."""
-    net = StrideEncoder(encoder, _STRIDE, weights=weights, mean=mean, std=std)
+    net = StrideEncoder(encoder, stride, weights=weights, mean=mean, std=std)
     return TagClassifier(net, n_classes)
 
 
@@ -148,5 +147,5 @@ def activation_maps(
     maps = model.maps(both).float()
     mean = (maps[0] + maps[1].flip(2)) / 2
     sides = [side * enlarge for side in mean.shape[1:]]
-    large = F.interpolate(mean[None], sides, mode="bilinear", align_corners=True)[0]
+    large = F.interpolate(mean[None], sides, mode="bilinear", align_corners=False)[0]
     return large.cpu().numpy(), mean.mean(dim=(1, 2)).cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -41,6 +42,21 @@ class Inference(Section, frozen=True):
     keep: Share = 0.3
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Scores of the proposals of an image, each the mean over sizes and mirror images.
+
+    Attributes
+    ----------
+    scores : (n, c), score times integrity over all branches.
+    refined, integrity : (n, c + 1) of the last branch.
+    """
+
+    scores: NDArray[np.float64]
+    refined: NDArray[np.float64]
+    integrity: NDArray[np.float64]
+
+
 @torch.no_grad()
 def score_regions(
     network: TagNetwork,
@@ -49,15 +65,25 @@ def score_regions(
     *,
     sizes: Sequence[int],
     flip: bool,
-) -> NDArray[np.float64]:
-    """Scores (n, c) of the proposals of an image, the mean over sizes and mirror images."""
+) -> Scored:
+    """Scores of the proposals of an image (h, w, 3) at several longest sides.
+
+    Parameters
+    ----------
+    network : in evaluation mode.
+    sizes : longest sides in pixels.
+    flip : whether the mirror image counts as well.
+    """
     device = next(network.parameters()).device
-    total = np.zeros((len(regions), len(network.shape.classes)))
     passes = [(side, flips) for side in sizes for flips in ((False, True) if flip else (False,))]
+    sums: list[NDArray[np.float64]] = []
     for side, flips in passes:
         seen = (one.to(device) for one in seen_at(pixels, regions, side, flips=flips))
-        total += network(*seen).scores()[:, 1:].double().cpu().numpy()
-    return total / len(passes)
+        found = network(*seen)
+        parts = (found.scores()[:, 1:], found.refined[-1], found.integrity[-1])
+        values = [part.double().cpu().numpy() for part in parts]
+        sums = [one + more for one, more in zip(sums, values, strict=True)] if sums else values
+    return Scored(*(one / len(passes) for one in sums))
 
 
 def select_instances(

@@ -30,8 +30,16 @@ class Proposing(Section, frozen=True):
 
 
 class Classifying(Section, frozen=True):
-    """The classifier: what it sees, and how it is trained."""
+    """The classifier: what it sees, and how it is trained.
 
+    Attributes
+    ----------
+    size : (height, width) in pixels that images are stretched to.
+    stride : of the features that it looks at; 16 finds smaller things than the published 32.
+    flip : chance of mirroring.
+    """
+
+    stride: Literal[8, 16, 32] = 32
     size: tuple[Side, Side] = (448, 448)
     flip: Share = 0.5
     fitting: Fitting = Fitting(batch_size=8, optimiser="adamw", lr=1.0e-4, weight_decay=1.0e-4)

@@ -15,6 +15,7 @@ from paring.dataset.writing import beside
 from paring.errors import InputError
 from paring.labels.atoms import Atoms, atoms_of
 from paring.labels.tags.assignment import Assigned
+from paring.labels.tags.peaks import Peaks
 
 SIDE = 7
 
@@ -31,6 +32,7 @@ class Regions:
     masks : bool (n, 7, 7), each mask inside its box, nearest pixel.
     members : bool (n, a), areas : float64 (a,); see `Atoms`.
     labels, clusters : int64 (n,), pre-computed pseudo-labels; see `Assigned`.
+    peaks : what these go by.
     """
 
     size: tuple[int, int]
@@ -41,6 +43,7 @@ class Regions:
     areas: NDArray[np.float64]
     labels: NDArray[np.int64]
     clusters: NDArray[np.int64]
+    peaks: Peaks
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,6 +66,9 @@ class Regions:
             areas=self.areas,
             labels=self.labels,
             clusters=self.clusters,
+            places=self.peaks.places,
+            classes=self.peaks.classes,
+            scores=self.peaks.scores,
         )
         with beside(path, overwrite=True) as fresh:
             fresh.write_bytes(buffer.getvalue())
@@ -79,19 +85,16 @@ class Regions:
                 "members": np.unpackbits(parts.pop("members"), count=n * a),
             }
             high, wide = parts.pop("size").tolist()
+            peaks = Peaks(*(parts.pop(name) for name in ("places", "classes", "scores")))
             return cls(
                 size=(high, wide),
                 masks=bits["masks"].reshape(n, SIDE, SIDE).astype(bool),
                 members=bits["members"].reshape(n, a).astype(bool),
+                peaks=peaks,
                 **parts,
             )
         except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise InputError(f"{path}: cannot be read ({error}); remove it") from error
-
-
-def sound_rows(masks: MaskStore) -> NDArray[np.int64]:
-    """Rows of the masks that have a pixel (k,)."""
-    return np.flatnonzero(masks.to_rle().areas() > 0)
 
 
 def cut_regions(masks: MaskStore) -> tuple[Atoms, NDArray[np.float32], NDArray[np.bool_]]:
@@ -125,8 +128,9 @@ def regions_of(
     small: NDArray[np.bool_],
     rows: NDArray[np.int64],
     assigned: Assigned,
+    peaks: Peaks,
 ) -> Regions:
-    """Put together what `cut_regions` and `assign_proposals` gave."""
+    """Put together what `cut_regions`, `find_peaks` and `assign_proposals` gave."""
     high, wide = atoms.of_pixels.shape
     return Regions(
         size=(high, wide),
@@ -137,4 +141,5 @@ def regions_of(
         areas=atoms.areas,
         labels=assigned.labels,
         clusters=assigned.clusters,
+        peaks=peaks,
     )
