@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -14,6 +12,7 @@ from paring.dataset.masks import MaskStore
 from paring.dataset.table import Dataset
 from paring.dataset.writing import beside
 from paring.errors import InputError
+from paring.labels.arrays import read_arrays, write_arrays
 
 _TABLE, _MASKS = "proposals.parquet", "masks.npz"
 CATEGORY = "object"
@@ -64,18 +63,16 @@ def save_proposals(proposals: Dataset, folder: str | Path) -> None:
     table = proposals.instances.select("image_id", "score").with_columns(
         file_name=pl.col("image_id").replace_strict(names, return_dtype=pl.String)
     )
-    buffer = BytesIO()
-    np.savez_compressed(
-        buffer,
-        counts=masks.counts,
-        lengths=np.diff(masks.count_offsets),
-        heights=masks.heights,
-        widths=masks.widths,
-    )
     with beside(Path(folder)) as fresh:
         fresh.mkdir()
         table.write_parquet(fresh / _TABLE)
-        (fresh / _MASKS).write_bytes(buffer.getvalue())
+        write_arrays(
+            fresh / _MASKS,
+            counts=masks.counts,
+            lengths=np.diff(masks.count_offsets),
+            heights=masks.heights,
+            widths=masks.widths,
+        )
 
 
 def load_proposals(folder: str | Path, data: Dataset) -> Dataset:
@@ -101,13 +98,14 @@ def load_proposals(folder: str | Path, data: Dataset) -> Dataset:
     folder = Path(folder)
     try:
         table = pl.read_parquet(folder / _TABLE)
-        with np.load(folder / _MASKS) as file:
-            lengths = file["lengths"]
-            stops = np.cumsum(lengths)
-            counts = np.split(file["counts"].astype(np.uint32), stops[:-1]) if len(stops) else []
-            masks = MaskStore.from_runs(counts, heights=file["heights"], widths=file["widths"])
-    except (OSError, ValueError, KeyError, BadZipFile, pl.exceptions.PolarsError) as error:
+        file = read_arrays(folder / _MASKS, "counts", "lengths", "heights", "widths")
+        stops, runs = np.cumsum(file["lengths"]), file["counts"].astype(np.uint32)
+        counts = np.split(runs, stops[:-1]) if len(stops) else []
+        masks = MaskStore.from_runs(counts, heights=file["heights"], widths=file["widths"])
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{folder}: holds no proposals ({error})") from error
+    if len(table) != len(masks):
+        raise InputError(f"{folder}: its table and its masks do not belong together")
     ids = dict(data.images.select("file_name", "image_id").iter_rows())
     owner = [ids.get(name) for name in table["file_name"]]
     here = np.flatnonzero([one is not None for one in owner])

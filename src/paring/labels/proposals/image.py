@@ -26,7 +26,7 @@ class Proposed:
     Attributes
     ----------
     masks : run lengths, of the size of the image.
-    scores : float64 (n,), falling but where a proposal gave way for being like another.
+    scores : float64 (n,), which never rise; less what a proposal pays for being like a better one.
     """
 
     masks: MaskStore

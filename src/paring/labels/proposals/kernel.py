@@ -173,7 +173,7 @@ def choose(
     same: float,
     near: float,
     price: float,
-) -> Whole:
+) -> Any:
     """Proposals one after the other, each the best of what is left once likeness is paid for.
 
     What overlaps a chosen one by an IoU above `same` is dropped; otherwise the largest IoU with
@@ -185,12 +185,18 @@ def choose(
     scores, sizes, boxes : (n,), (n,), (n, 4).
     bits : uint64 (n, words), a bit a pixel.
     count : how many to choose at most.
+
+    Returns
+    -------
+    chosen : int64 (k,).
+    paid : (k,), their scores less what likeness cost, which never rise.
     """
     n = len(scores)
     paid = scores.copy()
     worst = np.zeros(n)
     left = np.ones(n, np.bool_)
     chosen = np.empty(min(count, n), np.int64)
+    values = np.empty(len(chosen))
     found = 0
     while found < len(chosen):
         best = -1
@@ -200,6 +206,7 @@ def choose(
         if best < 0:
             break
         chosen[found] = best
+        values[found] = paid[best]
         found += 1
         left[best] = False
         for k in range(n):
@@ -220,4 +227,4 @@ def choose(
             elif iou > near and iou > worst[k]:
                 worst[k] = iou
                 paid[k] = scores[k] - price * iou
-    return chosen[:found]
+    return chosen[:found], values[:found]

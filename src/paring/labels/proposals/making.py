@@ -9,26 +9,28 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
+from paring import __version__
 from paring.dataset.masks import MaskStore
 from paring.dataset.pixels import read_pixels
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside
+from paring.dataset.video import file_of
 from paring.errors import InputError
+from paring.labels.arrays import read_arrays, write_arrays
 from paring.labels.proposals.files import as_proposals
 
 if TYPE_CHECKING:
     from paring.labels.proposals.image import Proposed
 
 _LABEL = "making proposals"
+_KEPT = ("counts", "lengths", "size", "scores")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def propose(
         raise InputError("the folder of the images is not known; give --images DIR")
     with _kept(folder) as place:
         tasks = [
-            _Task(data.image_root / name, place / f"{image_id}-{count}-{size}.npz", count, size)
-            for image_id, name in data.images.select("image_id", "file_name").iter_rows()
+            _Task(path, place / f"{image_id}-{_state(path, count, size)}.npz", count, size)
+            for image_id, path in _places(data)
         ]
         ahead = [task for task in tasks if not _is_whole(task.file)]
         done = len(tasks) - len(ahead)
@@ -95,6 +97,24 @@ def propose(
             if progress is not None:
                 progress(_LABEL, done + number, len(tasks))
         return _gathered(data, tasks)
+
+
+def _places(data: Dataset) -> Iterator[tuple[int, Path]]:
+    """Id and place of each image."""
+    root = data.image_root or Path()
+    for image_id, name in data.images.select("image_id", "file_name").iter_rows():
+        yield image_id, root / name
+
+
+def _state(path: Path, count: int, size: int) -> str:
+    """A hash of what proposals are made from: the image as it is now, and how."""
+    try:
+        about = os.stat(file_of(str(path)))
+        state = about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
+    except OSError:  # reading the image says what is wrong
+        state = 0, 0, 0, 0
+    text = f"{os.path.realpath(path)} {state} {count} {size} {__version__}"
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def need_segments() -> None:
@@ -161,35 +181,32 @@ def _carry_out(task: _Task) -> None:
 
 def _save(found: Proposed, path: Path) -> None:
     masks = found.masks
-    buffer = BytesIO()
-    np.savez_compressed(
-        buffer,
+    write_arrays(
+        path,
         counts=masks.counts,
         lengths=np.diff(masks.count_offsets),
         size=np.array([masks.heights[0], masks.widths[0]]),
         scores=found.scores,
     )
-    with beside(path, overwrite=True) as fresh:
-        fresh.write_bytes(buffer.getvalue())
 
 
 def _is_whole(path: Path) -> bool:
     """Whether the proposals of an image are there; what is broken is made anew."""
     try:
-        with np.load(path) as file:
-            return len(file["scores"]) == len(file["lengths"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        file = read_arrays(path, *_KEPT)
+    except InputError:
         return False
+    return len(file["scores"]) == len(file["lengths"])
 
 
 def _gathered(data: Dataset, tasks: list[_Task]) -> Dataset:
     """The proposals of all images, in the order of the data set."""
     runs, scores, owner, heights, widths = [], [], [], [], []
     for image_id, task in zip(data.images["image_id"], tasks, strict=True):
-        with np.load(task.file) as file:
-            lengths, (high, wide) = file["lengths"], file["size"].tolist()
-            runs += np.split(file["counts"], np.cumsum(lengths)[:-1])
-            scores += file["scores"].tolist()
+        file = read_arrays(task.file, *_KEPT)
+        lengths, (high, wide) = file["lengths"], file["size"].tolist()
+        runs += np.split(file["counts"], np.cumsum(lengths)[:-1])
+        scores += file["scores"].tolist()
         owner += [image_id] * len(lengths)
         heights += [high] * len(lengths)
         widths += [wide] * len(lengths)

@@ -76,8 +76,8 @@ def ranked(
         mine = tree == number
         bits[mine] = _bits(one, node[mine])
         sizes[mine], boxes[mine] = one.sizes[node[mine]], one.boxes[node[mine]]
-    chosen = choose(every, bits, sizes, boxes, count, SAME, _NEAR, _PRICE)
-    return tree[chosen], node[chosen], every[chosen]
+    chosen, values = choose(every, bits, sizes, boxes, count, SAME, _NEAR, _PRICE)
+    return tree[chosen], node[chosen], values
 
 
 def _bits(tree: Tree, nodes: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from paring.dataset.table import Dataset, rows_of_ids
-from paring.dataset.writing import beside
-from paring.errors import InputError
+from paring.labels.arrays import read_arrays, write_arrays
 from paring.labels.tags.given import Tags
 from paring.labels.tags.inference import Inference, score_regions, select_instances
 from paring.labels.tags.lesson import Mining
@@ -45,19 +42,12 @@ class Found:
 
     def save(self, path: Path) -> None:
         """Write it as one file."""
-        buffer = BytesIO()
-        np.savez_compressed(buffer, **{one.name: getattr(self, one.name) for one in fields(self)})
-        with beside(path, overwrite=True) as fresh:
-            fresh.write_bytes(buffer.getvalue())
+        write_arrays(path, **{one.name: getattr(self, one.name) for one in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> Found:
         """Read it back; `InputError` where the file is broken."""
-        try:
-            with np.load(path) as file:
-                return cls(**{one.name: file[one.name] for one in fields(cls)})
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read ({error}); remove it") from error
+        return cls(**read_arrays(path, *(one.name for one in fields(cls))))
 
 
 def found_file(folder: Path, image_id: int) -> Path:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paring.dataset.masks import MaskStore
-from paring.dataset.writing import beside
-from paring.errors import InputError
+from paring.labels.arrays import read_arrays, write_arrays
 from paring.labels.atoms import Atoms, atoms_of
 from paring.labels.tags.assignment import Assigned
 from paring.labels.tags.peaks import Peaks
@@ -55,9 +52,8 @@ class Regions:
 
     def save(self, path: Path) -> None:
         """Write it as one file."""
-        buffer = BytesIO()
-        np.savez_compressed(
-            buffer,
+        write_arrays(
+            path,
             size=np.array(self.size),
             rows=self.rows,
             boxes=self.boxes,
@@ -70,31 +66,27 @@ class Regions:
             classes=self.peaks.classes,
             scores=self.peaks.scores,
         )
-        with beside(path, overwrite=True) as fresh:
-            fresh.write_bytes(buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Regions:
         """Read it back; `InputError` where the file is broken."""
-        try:
-            with np.load(path) as file:
-                parts = {name: file[name] for name in file.files}
-            n, a = len(parts["rows"]), len(parts["areas"])
-            bits = {
-                "masks": np.unpackbits(parts.pop("masks"), count=n * SIDE * SIDE),
-                "members": np.unpackbits(parts.pop("members"), count=n * a),
-            }
-            high, wide = parts.pop("size").tolist()
-            peaks = Peaks(*(parts.pop(name) for name in ("places", "classes", "scores")))
-            return cls(
-                size=(high, wide),
-                masks=bits["masks"].reshape(n, SIDE, SIDE).astype(bool),
-                members=bits["members"].reshape(n, a).astype(bool),
-                peaks=peaks,
-                **parts,
-            )
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            raise InputError(f"{path}: cannot be read ({error}); remove it") from error
+        parts = read_arrays(
+            path,
+            *("size", "rows", "boxes", "masks", "members", "areas", "labels", "clusters"),
+            *("places", "classes", "scores"),
+        )
+        n, a = len(parts["rows"]), len(parts["areas"])
+        masks = np.unpackbits(parts.pop("masks"), count=n * SIDE * SIDE)
+        members = np.unpackbits(parts.pop("members"), count=n * a)
+        high, wide = parts.pop("size").tolist()
+        peaks = Peaks(*(parts.pop(name) for name in ("places", "classes", "scores")))
+        return cls(
+            size=(high, wide),
+            masks=masks.reshape(n, SIDE, SIDE).astype(bool),
+            members=members.reshape(n, a).astype(bool),
+            peaks=peaks,
+            **parts,
+        )
 
 
 def cut_regions(masks: MaskStore) -> tuple[Atoms, NDArray[np.float32], NDArray[np.bool_]]:
