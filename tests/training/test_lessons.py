@@ -16,10 +16,10 @@ import msgspec
 from paring.errors import InputError
 from paring.models import build
 from paring.training import losses
+from paring.training.beginning import settled
 from paring.training.lessons import DenseLesson, InstanceLesson, dense_loss, rescaled
 from paring.training.loading import SegmentationData
 from paring.training.recipe import Gsrl, Loss
-from paring.training.beginning import settled
 from paring.training.run import train
 from paring.training.sources import prepare_data
 from trainings import make_scenes, tiny

@@ -1,0 +1,45 @@
+"""How trainings begin."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+
+import paring
+from paring.training.beginning import how_far, settled
+
+
+def test_lightning_is_quiet_and_threads_are_as_wished_while_it_lasts() -> None:
+    log, threads = logging.getLogger("lightning.pytorch"), torch.get_num_threads()
+    level = log.level
+    with settled(1):
+        assert log.level == logging.ERROR
+        assert torch.get_num_threads() == 1
+    assert log.level == level
+    assert torch.get_num_threads() == threads
+
+
+def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    file.write_bytes(b"none")
+    with pytest.raises(paring.InputError, match=r"last\.ckpt: the checkpoint cannot be read"):
+        how_far(file, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "patience", "over"), [(None, None, False), (9, None, True), (None, 2, True)]
+)
+def test_a_checkpoint_says_how_far_it_is(tmp_path: Path, steps, patience, over: bool) -> None:
+    stopper = {} if patience is None else {"e": {"wait_count": 2, "patience": patience}}
+    state = {
+        "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": 3}}}},
+        "global_step": 9,
+        "callbacks": stopper,
+    }
+    torch.save(state, tmp_path / "last.ckpt")
+    assert how_far(tmp_path / "last.ckpt", steps) == (3, over)
