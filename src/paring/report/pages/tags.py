@@ -35,7 +35,7 @@ def tags_page(path: Path, wishes: Wishes) -> Subject | None:
     try:
         facts = msgspec.convert(values, TagFacts)
         examples = msgspec.json.decode((path / FILE).read_bytes(), type=list[Example])
-        layers = {name: _layer(examples, name, facts) for name in LAYERS}
+        layers = {name: _layer(examples, name, facts, hidden=wishes.hash_names) for name in LAYERS}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: is not what a run wrote ({error})") from error
     root = wishes.images or facts.dataset.image_root
@@ -59,7 +59,7 @@ def tags_page(path: Path, wishes: Wishes) -> Subject | None:
     )
 
 
-def _layer(examples: list[Example], name: str, facts: TagFacts) -> Dataset:
+def _layer(examples: list[Example], name: str, facts: TagFacts, *, hidden: bool) -> Dataset:
     """The masks of one layer of the examples; those of no class are of the first."""
     tags = [row.tag for row in facts.tags]
     ids = {tag: number for number, tag in enumerate(tags, 1)}
@@ -96,5 +96,6 @@ def _layer(examples: list[Example], name: str, facts: TagFacts) -> Dataset:
             "height": pl.Int64,
         },
     )
-    categories = pl.DataFrame({"category_id": np.arange(1, len(tags) + 1), "name": tags})
+    shown = [f"tag {number}" for number in ids.values()] if hidden else tags
+    categories = pl.DataFrame({"category_id": np.arange(1, len(tags) + 1), "name": shown})
     return Dataset(images, instances, categories, masks)
