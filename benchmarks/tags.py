@@ -46,7 +46,7 @@ from paring.labels.tags.stages import Stages
 POOL, TRAIN, TEST, MOST_TAGS = 8000, 160, 80, 3
 SEEDS = (0, 1, 2)
 MEASURES = ("mAP25", "mAP50", "mAP70", "mAP75")
-EPOCHS = 8
+EPOCHS = 6
 
 
 def cells() -> Iterator[tuple[str, str, Mining, bool]]:
