@@ -54,10 +54,16 @@ def test_every_training_that_the_readme_shows_runs(tmp_path: Path) -> None:
     (tmp_path / "comparison.yaml").write_text(recipe, encoding="utf-8")
     lines = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
     smaller = "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1"
+    quick = (
+        "'classifier.size=[96,128]' classifier.fitting.epochs=1 network.limit=60 "
+        "'network.sizes=[128]' network.fitting.epochs=1 'inference.sizes=[128]'"
+    )
     for line in ("paring demo --images 60 -o demo", *lines):
-        command = f"{line} {smaller}" if line.startswith("paring compare") else line
-        run(command, tmp_path)
+        more = {"compare": smaller, "labels from-tags": quick}
+        added = [words for name, words in more.items() if line.startswith(f"paring {name}")]
+        run(" ".join((line, *added)), tmp_path)
     assert (tmp_path / "compared" / "report" / "index.html").is_file()
+    assert (tmp_path / "masks" / "pseudo_labels.json").is_file()
 
 
 TARGETS = re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE)

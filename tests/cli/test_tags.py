@@ -70,6 +70,27 @@ def test_what_it_writes_is_opened_by_cocos_own_tool(
     assert coco_mask.area(labels.annToRLE(one)) == one["area"]
 
 
+def test_a_mask_rcnn_learns_from_the_pseudo_labels(
+    photos: Path, paring_here, tmp_path: Path
+) -> None:
+    """The second step of the paper's daggers (Tables 1 and 2)."""
+    paring_here(
+        "labels", "from-tags", photos, *tiny(), "--tags", "tags.csv", "--no-report", "-o", "run"
+    )
+    from paring.training.run import train
+    from trainings import tiny as tiny_training
+
+    labels = tmp_path / "pseudo_labels.json"
+    labels.write_bytes((tmp_path / "run" / "pseudo_labels.json").read_bytes())
+    photos.rename(tmp_path / "pseudo_labels-images")
+    trained = train(
+        tiny_training(labels, model="maskrcnn_mobilenet_v2_fpn", trainer={"epochs": 1}),
+        tmp_path / "trained",
+    )
+    assert trained.instances > 0
+    assert (tmp_path / "trained" / "model.safetensors").is_file()
+
+
 def test_annotated_data_tells_how_good_the_masks_are(
     photos: Path, paring_here, tmp_path: Path
 ) -> None:
