@@ -33,6 +33,7 @@ from machine import RESULTS, machine, save
 from paring.dataset.table import Dataset
 from paring.evaluation import map_at
 from paring.labels import load_tag_recipe, proposal_quality, propose
+from paring.labels.stages import Stages
 from paring.labels.tags.classifier import activation_maps, image_tensor
 from paring.labels.tags.given import Tags, tags_of
 from paring.labels.tags.inference import Inference, select_instances
@@ -43,7 +44,6 @@ from paring.labels.tags.predicting import gathered, predict_image
 from paring.labels.tags.recipe import TagRecipe
 from paring.labels.tags.regions import Regions
 from paring.labels.tags.running import _Way
-from paring.labels.tags.stages import Stages
 
 POOL, TRAIN, TEST, MOST_TAGS = 8000, 160, 80, 3
 SEEDS = (0, 1, 2)

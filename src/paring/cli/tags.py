@@ -14,7 +14,7 @@ from paring.cli import console
 from paring.cli.comparison import OnErrorName, kept_work, left_out, read_images
 from paring.cli.extras import LIBRARIES, need_torch
 from paring.cli.options import Place, Source, shares
-from paring.cli.run import Run, add_page, new_run
+from paring.cli.run import Run, add_page, new_run, placed_at
 from paring.cli.tables import values_table
 from paring.dataset.formats import guard_sources
 from paring.report.words import count
@@ -180,7 +180,7 @@ def _write(
         "said": mined.said,
         "skipped": skipped,
         "dataset": {
-            "image_root": None if data.image_root is None else str(data.image_root.resolve()),
+            "image_root": None if data.image_root is None else placed_at(run, data.image_root),
             "fingerprint": data.fingerprint,
         },
     }

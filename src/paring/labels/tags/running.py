@@ -20,6 +20,7 @@ from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.labels.proposals import load_proposals, propose, save_proposals
+from paring.labels.stages import Stages
 from paring.labels.tags.assignment import assign_proposals
 from paring.labels.tags.classifier import (
     ClassifierLesson,
@@ -36,7 +37,6 @@ from paring.labels.tags.peaks import find_peaks
 from paring.labels.tags.predicting import Found, found_file, gathered, predict_image
 from paring.labels.tags.recipe import TagRecipe
 from paring.labels.tags.regions import Regions, cut_regions, regions_of
-from paring.labels.tags.stages import Stages
 from paring.models.calling import evaluating
 from paring.training.fitting import Fitted, Fitting, fit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,11 @@ def tags_page(path: Path, wishes: Wishes) -> Subject | None:
         layers = {name: _layer(examples, name, facts, hidden=wishes.hash_names) for name in LAYERS}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: is not what a run wrote ({error})") from error
-    root = wishes.images or facts.dataset.image_root
-    data = layers["labels"]
-    if root is not None:
-        data = Dataset(
-            data.images, data.instances, data.categories, data.masks, image_root=Path(root)
-        )
+    data, root = layers["labels"], facts.dataset.image_root
+    if wishes.images is not None:
+        data = replace(data, image_root=Path(wishes.images))
+    elif root is not None:
+        data = replace(data, image_root=path / root)
     names = Names.of(data.images, facts.dataset.fingerprint, hide=wishes.hash_names)
     sections: dict[str, Any] = {
         "images": images_section(data, names),

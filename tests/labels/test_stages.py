@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from paring.labels.tags.stages import Stages
+from paring.labels.stages import Stages
 
 
 def run(folder: Path, **of_first) -> list[bool]:
