@@ -254,3 +254,16 @@ def test_a_score_that_is_no_number_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="prediction 1 has no score that is a finite number"):
         write_results(replace(found, instances=wrong), tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()
+
+
+def test_categories_of_the_file_need_not_be_those_of_the_truth(tmp_path: Path) -> None:
+    truth = paring.scenes(2, seed=0)
+    file = tmp_path / "found.json"
+    record = {"image_id": 1, "category_id": 77, "score": 0.5, "bbox": [1, 2, 3, 4]}
+    named = {"categories": [{"id": 1, "name": "something else"}], "annotations": [record]}
+    for content in ([record], named, [{k: v for k, v in record.items() if k != "category_id"}]):
+        file.write_text(json.dumps(content))
+        found = read_results(file, truth, class_agnostic=True)
+        assert found.instances["category_id"].to_list() == [truth.categories["category_id"][0]]
+        with pytest.raises(paring.InputError):
+            read_results(file, truth)

@@ -75,6 +75,13 @@ def test_results_without_categories_and_in_any_order(data, tmp_path: Path) -> No
     assert found.instances["category_id"].to_list() == [1, 1, 1]
 
 
+def test_masks_without_a_pixel_are_left_out(data, tmp_path: Path) -> None:
+    empty = record(1, 0.9)
+    empty["segmentation"]["counts"] = [60 * 80]
+    found = read_proposals(written(tmp_path / "r.json", [empty, record(1, 0.4)]), data)
+    assert found.instances["score"].to_list() == [0.4]
+
+
 def test_an_annotation_file_by_file_name(data, tmp_path: Path) -> None:
     theirs = data.images.with_columns(image_id=pl.col("image_id") + 100)
     content = {

@@ -10,7 +10,7 @@ import pytest
 
 import paring
 from paring.labels import proposal_quality, propose
-from paring.labels.proposals.quality import best_overlaps
+from paring.labels.proposals.quality import average_recall, best_overlaps
 
 
 def test_quality_equals_that_of_a_loop_over_bitmaps(tmp_path: Path) -> None:
@@ -41,6 +41,11 @@ def test_quality_equals_that_of_a_loop_over_bitmaps(tmp_path: Path) -> None:
         steps = [sum(b >= 0.5 + 0.05 * k - 1e-9 for b in best) / len(best) for k in range(10)]
         assert found[f"AR{count}"] == pytest.approx(np.mean(steps))
     assert found["ABO"] == pytest.approx(np.mean(counted[25]))
+
+
+def test_an_overlap_that_equals_a_threshold_reaches_it() -> None:
+    assert average_recall(np.array([0.6])) == pytest.approx(0.3)
+    assert average_recall(np.array([0.5999])) == pytest.approx(0.2)
 
 
 def test_without_instances_there_is_no_number(tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ def test_bits_are_those_of_the_nodes() -> None:
     np.testing.assert_array_equal(_bits(tree, nodes), packed(bitmaps))
 
 
+def test_what_is_dropped_as_the_same_makes_room_for_others() -> None:
+    rng = np.random.default_rng(4)
+    pixels = np.repeat(np.repeat(rng.integers(0, 255, (4, 4, 3)), 9, 0), 9, 1).astype(np.uint8)
+    one = grow(pixels, WAYS[0])
+    scores = np.arange(len(one.parents), dtype=float)
+    alone = ranked([one], [scores], 8)[1].tolist()
+    assert len(alone) == 8
+    assert ranked([one] * 4, [scores] * 4, 8)[1].tolist() == alone
+
+
 def test_no_two_proposals_are_the_same_and_no_more_than_wanted() -> None:
     rng = np.random.default_rng(3)
     pixels = np.repeat(np.repeat(rng.integers(0, 255, (5, 6, 3)), 9, 0), 9, 1).astype(np.uint8)

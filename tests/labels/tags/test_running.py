@@ -116,6 +116,39 @@ def test_a_finished_run_is_read_and_not_done_again(
     assert same(whole, labels_from_tags(data, recipe, tmp_path, proposals=proposals))
 
 
+def test_the_network_starts_from_the_classifier_and_keeps_its_first_layers(whole) -> None:
+    from safetensors.torch import load_file
+
+    network, classifier = load_file(whole.network), load_file(whole.classifier)
+    stem = [key for key in network if key.startswith(("encoder.net.conv_stem", "encoder.net.bn1"))]
+    assert len(stem) >= 5
+    assert all((network[key] == classifier[key]).all() for key in stem)
+    norms = [key for key in network if key.endswith("running_mean") and key in classifier]
+    assert all((network[key] == classifier[key]).all() for key in norms)
+    deep = "encoder.net.blocks.4.0.conv_pw.weight"
+    assert not (network[deep] == classifier[deep]).all()
+
+
+def test_empty_proposals_and_those_past_the_limit_are_passed_over(
+    data, proposals, tmp_path: Path
+) -> None:
+    """What is found are then other proposals, with their own masks."""
+    empty = paring.MaskStore.from_runs([np.array([60 * 80], np.uint32)], heights=[60], widths=[80])
+    ids = data.images["image_id"].to_list()
+    stores, owner = [], []
+    for image_id in ids:
+        own = np.flatnonzero(proposals.instances["image_id"].to_numpy() == image_id)
+        stores += [empty, proposals.masks.take(own)]
+        owner += [image_id] * (1 + len(own))
+    more = as_proposals(data, owner, paring.MaskStore.concat(stores), [0.5] * len(owner))
+    few = load_tag_recipe("small", tiny("network.limit=6"))
+    found = labels_from_tags(data, few, tmp_path, proposals=more)
+    assert (found.predictions.masks.areas() > 0).all()
+    for image_id, one in found.found.items():
+        first = owner.index(image_id)
+        assert set(one.rows.tolist()) <= set(range(first + 1, first + 6))
+
+
 def test_peaks_seeds_and_truth_are_told_of_each_image(whole) -> None:
     assert set(whole.found) == set(whole.tags.data.images["image_id"])
     n = len(whole.proposals.instances)

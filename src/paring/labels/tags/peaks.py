@@ -86,8 +86,6 @@ def _peaks_of(values: NDArray[np.float64], bound: Bound) -> list[tuple[int, int]
         values >= np.median(values)
     )
     summits &= values > least
-    if largest <= 0 and bound == "half":  # half of it would be above it
-        summits[:] = False
     if not summits.any():
         y, x = np.unravel_index(int(values.argmax()), values.shape)
         return [(int(y), int(x))]
