@@ -142,7 +142,9 @@ def test_empty_proposals_and_those_past_the_limit_are_passed_over(
         owner += [image_id] * (1 + len(own))
     more = as_proposals(data, owner, paring.MaskStore.concat(stores), [0.5] * len(owner))
     few = load_tag_recipe("small", tiny("network.limit=6"))
-    found = labels_from_tags(data, few, tmp_path, proposals=more)
+    said = []
+    found = labels_from_tags(data, few, tmp_path, proposals=more, say=said.append)
+    assert any("with more than 6 proposals; the first 6 of each count" in s for s in said)
     assert (found.predictions.masks.areas() > 0).all()
     for image_id, one in found.found.items():
         first = owner.index(image_id)
@@ -176,7 +178,7 @@ def test_images_without_proposals_are_left_out_and_said(data, recipe, proposals,
     )
     said = []
     found = labels_from_tags(data, recipe, tmp_path, proposals=fewer, say=said.append)
-    assert any("1 images without a proposal are left out, first 000002.jpg" in s for s in said)
+    assert any("1 image without a proposal left out, first 000002.jpg" in s for s in said)
     assert 2 not in found.tags.data.images["image_id"].to_list()
     none = replace(
         proposals,
@@ -185,6 +187,18 @@ def test_images_without_proposals_are_left_out_and_said(data, recipe, proposals,
     )
     with pytest.raises(paring.InputError, match="no image has a proposal"):
         labels_from_tags(data, recipe, tmp_path / "b", proposals=none)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("encoder=resnet5x0", "did you mean resnet50"), ("weights=none.safetensors", "no such file")],
+)
+def test_what_cannot_be_built_is_said_before_anything_is_made(
+    data, tmp_path: Path, value: str, said: str
+) -> None:
+    with pytest.raises(paring.InputError, match=said):
+        labels_from_tags(data, load_tag_recipe("small", tiny(value)), tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
 def test_images_that_are_nowhere_are_refused(data, recipe, tmp_path) -> None:

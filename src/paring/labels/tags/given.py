@@ -130,7 +130,7 @@ def _tell(data: Dataset, tags: Tags, say: Say) -> None:
             for image_id, name in data.images.select("image_id", "file_name").iter_rows()
             if image_id not in listed
         )
-        say(f"{without:,} images without a tag teach nothing and are left out, first {first}")
+        say(f"{images_in_words(without)} without a tag left out, first {first}")
     counts = tags.present.sum(axis=0).tolist()
     rare = [name for name, n in zip(tags.classes, counts, strict=True) if n == 1]
     if rare:
@@ -139,3 +139,12 @@ def _tell(data: Dataset, tags: Tags, say: Say) -> None:
             f"tags of one image only, from which little can be learnt: "
             f"{', '.join(rare[:_SHOWN])}{more}"
         )
+
+
+def images_in_words(number: int) -> str:
+    """A number of images.
+
+    >>> images_in_words(1), images_in_words(1200)
+    ('1 image', '1,200 images')
+    """
+    return f"{number:,} image{'' if number == 1 else 's'}"

@@ -22,7 +22,9 @@ from paring.labels.tags.encoder import StrideEncoder
 SIDE = 7
 """Rows and columns of the features of a proposal."""
 
-_STRIDE = 16
+STRIDE = 16
+"""Of the features that proposals are looked up in."""
+
 _META = "paring"
 
 
@@ -113,7 +115,7 @@ class TagNetwork(nn.Module):
     def __init__(self, shape: Shape, encoder: StrideEncoder | None = None) -> None:
         super().__init__()
         self.shape = shape
-        self.encoder = StrideEncoder(shape.encoder, _STRIDE) if encoder is None else encoder
+        self.encoder = StrideEncoder(shape.encoder, STRIDE) if encoder is None else encoder
         self.fuse = MaskFuse(self.encoder.width, shape.width)
         self.hidden = nn.Sequential(
             nn.Flatten(),
@@ -139,7 +141,7 @@ class TagNetwork(nn.Module):
         masks : (n, 7, 7), each proposal inside its box.
         """
         features = self.encoder(image)
-        inside = roi_align(features, [boxes.to(features.dtype)], SIDE, 1 / _STRIDE, aligned=True)
+        inside = roi_align(features, [boxes.to(features.dtype)], SIDE, 1 / STRIDE, aligned=True)
         hidden = self.hidden(self.fuse(inside, masks))
         refined = [head(hidden).float().softmax(dim=1) for head in self.refined]
         integrity = [head(hidden).float().sigmoid() for head in self.integrity]
@@ -209,6 +211,6 @@ def built(
 ) -> TagNetwork:
     """A new network on an encoder with the given weights; see `StrideEncoder`."""
     encoder = StrideEncoder(
-        shape.encoder, _STRIDE, weights=weights, mean=mean, std=std, learns=learns
+        shape.encoder, STRIDE, weights=weights, mean=mean, std=std, learns=learns
     )
     return TagNetwork(shape, encoder)

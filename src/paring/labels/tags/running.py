@@ -30,9 +30,17 @@ from paring.labels.tags.classifier import (
     build_classifier,
     image_tensor,
 )
-from paring.labels.tags.given import Tags, tags_of
+from paring.labels.tags.encoder import StrideEncoder
+from paring.labels.tags.given import Tags, images_in_words, tags_of
 from paring.labels.tags.lesson import ProposalSamples, TagLesson, regions_file
-from paring.labels.tags.network import Shape, TagNetwork, built, load_network, save_network
+from paring.labels.tags.network import (
+    STRIDE,
+    Shape,
+    TagNetwork,
+    built,
+    load_network,
+    save_network,
+)
 from paring.labels.tags.peaks import find_peaks
 from paring.labels.tags.predicting import Found, found_file, gathered, predict_image
 from paring.labels.tags.recipe import TagRecipe
@@ -121,6 +129,7 @@ def labels_from_tags(
 
     tags = tags_of(data, say=tell)
     way = _Way(tags, recipe, Stages(Path(folder)), progress, tell)
+    way.check()
     proposals = way.proposals(proposals, workers)
     classifier = way.classifier()
     tags = way.regions(proposals, classifier)
@@ -159,6 +168,12 @@ class _Way:
     def _step(self, label: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(label, done, total)
+
+    def check(self) -> None:
+        """Raise `InputError` where encoder and weights do not fit, before anything is made."""
+        recipe = self.recipe
+        for stride in (recipe.classifier.stride, STRIDE):
+            StrideEncoder(recipe.encoder, stride, weights=recipe.weights)
 
     def proposals(self, given: Dataset | None, workers: int | None) -> Dataset:
         """Those given, or new ones."""
@@ -220,6 +235,12 @@ class _Way:
         before = ("proposals", "classifier")
         by_image = _rows_by_image(tags.data, proposals)
         lacking: list[int] = []
+        many = sum(len(rows) > recipe.network.limit for rows in by_image)
+        if many:
+            self.say(
+                f"{images_in_words(many)} with more than {recipe.network.limit:,} proposals; the "
+                f"first {recipe.network.limit:,} of each count (network.limit)"
+            )
         with (
             self.stages.stage("regions", after=before, how=made_from) as folder,
             evaluating(classifier),
@@ -260,7 +281,7 @@ class _Way:
         without = set(lacking)
         ids = tags.data.images["image_id"]
         first = tags.data.images.filter(ids == lacking[0])["file_name"][0]
-        self.say(f"{len(lacking):,} images without a proposal are left out, first {first}")
+        self.say(f"{images_in_words(len(lacking))} without a proposal left out, first {first}")
         kept = np.array([i not in without for i in ids], bool)
         return replace(tags, data=tags.data.subset(ids.filter(kept)), present=tags.present[kept])
 
