@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-ON_TORCH = ("channels", "models", "training", "evaluation", "labels/tags")
+ON_TORCH = ("channels", "models", "training", "evaluation", "labels/tags", "labels/free")
 
 collect_ignore_glob = [] if find_spec("torch") else [f"src/paring/{room}/*" for room in ON_TORCH]

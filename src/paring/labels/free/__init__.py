@@ -1,0 +1,1 @@
+"""Instance masks from images alone (FreeSOLO, Exemplar-FreeSOLO)."""
