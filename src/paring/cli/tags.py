@@ -94,11 +94,11 @@ def from_tags(
 
     Example: `paring labels from-tags photos/ --tags tags.csv -o run`
     """
+    need_torch("learning from tags")
     recipe = learning.read(overrides or [])
     if show:
         print(recipe.to_yaml(), end="")
         return
-    need_torch("learning from tags")
     from paring.errors import InputError
     from paring.labels.tags.given import with_tags
     from paring.labels.tags.running import labels_from_tags
