@@ -56,6 +56,14 @@ def test_no_two_overlap_by_more_than_nine_tenths() -> None:
     assert (np.diff(found.scores) <= 0).all()
 
 
+def test_there_are_as_many_as_wanted_where_there_are_so_many_different() -> None:
+    pixels, *_ = two_squares()
+    noise = np.random.default_rng(1).integers(-25, 25, pixels.shape)
+    noisy = (pixels.astype(int) + noise).clip(0, 255).astype(np.uint8)
+    for count in (1, 4, 10, 60):
+        assert len(propose_image(noisy, count=count).masks) == count
+
+
 def test_the_same_image_gives_the_same_proposals() -> None:
     pixels, *_ = two_squares()
     one, other = (propose_image(pixels, count=25) for _ in range(2))

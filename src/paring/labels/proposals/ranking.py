@@ -41,7 +41,8 @@ SAME = 0.9
 """IoU above which two proposals are one."""
 
 _NEAR, _PRICE = 0.5, 2.0
-_LOOKED_AT = 6  # nodes for each proposal that is wanted
+_LOOKED_AT = 6  # nodes for each proposal that is wanted, of which many are the same
+_FEWEST = 900  # nodes that are looked at in any case
 
 
 def scores_of(traits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,7 +69,7 @@ def ranked(
     tree = np.repeat(np.arange(len(trees)), [len(one.parents) for one in trees])
     node = np.concatenate([np.arange(len(one.parents)) for one in trees])
     every = np.concatenate(scores)
-    looked_at = np.argsort(-every, kind="stable")[: _LOOKED_AT * count]
+    looked_at = np.argsort(-every, kind="stable")[: max(_LOOKED_AT * count, _FEWEST)]
     tree, node, every = tree[looked_at], node[looked_at], every[looked_at]
     bits = np.empty((len(node), -(-trees[0].labels.size // 64)), np.uint64)
     sizes, boxes = np.empty(len(node)), np.empty((len(node), 4))
