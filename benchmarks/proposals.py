@@ -30,7 +30,7 @@ from paring.labels.atoms import atoms_of
 from paring.labels.proposals.describing import TRAITS, describe
 from paring.labels.proposals.files import as_proposals
 from paring.labels.proposals.grouping import grow
-from paring.labels.proposals.image import _resized, propose_image
+from paring.labels.proposals.image import propose_image, resized
 from paring.labels.proposals.quality import Overlaps, average_recall, best_overlaps
 from paring.labels.proposals.segments import WAYS
 
@@ -52,7 +52,7 @@ def bitmaps_to_runs(bitmaps: list[np.ndarray], size: tuple[int, int]) -> list[np
 
 def by_felzenszwalb(pixels: np.ndarray) -> list[np.ndarray]:
     """The segments of one scale, the largest first."""
-    small = _resized(pixels, SIZE)
+    small = resized(pixels, SIZE)
     labels = felzenszwalb(small, scale=100, sigma=0.8, min_size=20)
     order = np.argsort(-np.bincount(labels.reshape(-1)), kind="stable")
     return bitmaps_to_runs([labels == k for k in order[: COUNTS[-1]]], pixels.shape[:2])
@@ -62,7 +62,7 @@ def by_watershed(pixels: np.ndarray) -> list[np.ndarray]:
     """The nodes of one watershed hierarchy by area, of the largest altitudes first."""
     import higra as hg
 
-    small = cv2.GaussianBlur(_resized(pixels, SIZE), (0, 0), 0.8)
+    small = cv2.GaussianBlur(resized(pixels, SIZE), (0, 0), 0.8)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float64)
     graph = hg.get_4_adjacency_graph(small.shape[:2])
     weights = hg.weight_graph(graph, lab, hg.WeightFunction.L2)
@@ -241,7 +241,7 @@ def fit(data: Dataset) -> None:
     traits, best = [], []
     for image_id in data.images["image_id"].to_list()[::2]:
         pixels = data.read_image(image_id)
-        small = _resized(pixels, SIZE)
+        small = resized(pixels, SIZE)
         rows = (
             (data.instances["image_id"].to_numpy() == image_id)
             & ~data.instances["iscrowd"].to_numpy()

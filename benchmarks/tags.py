@@ -43,7 +43,7 @@ from paring.labels.tags.network import TagNetwork
 from paring.labels.tags.predicting import gathered, predict_image
 from paring.labels.tags.recipe import TagRecipe
 from paring.labels.tags.regions import Regions
-from paring.labels.tags.running import _Way
+from paring.labels.tags.way import Way
 
 POOL, TRAIN, TEST, MOST_TAGS = 8000, 160, 80, 3
 SEEDS = (0, 1, 2)
@@ -149,14 +149,14 @@ def make(data: Path, work: Path, seed: int, cell: tuple[str, str, Mining, bool])
     base = work / f"base{seed}"
     mine_at = work / "stages" / f"{name}-{seed}"
     if not (base / "done").is_file():
-        way = _Way(tags_of(train), wished, Stages(base), None, say)
+        way = Way(tags_of(train), wished, Stages(base), None, say)
         way.regions(way.proposals(None, 1), way.classifier())
         (base / "done").touch()
     for stage in ("proposals", "classifier", "regions"):
         if not (mine_at / stage).is_dir():
             shutil.copytree(base / stage, mine_at / stage)
     started = time.perf_counter()
-    way = _Way(tags_of(train), wished, Stages(mine_at), None, say)
+    way = Way(tags_of(train), wished, Stages(mine_at), None, say)
     proposals = way.proposals(None, 1)
     classifier = way.classifier()
     tags = way.regions(proposals, classifier)

@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 import paring
 from paring.labels import labels_from_tags, load_tag_recipe, propose
 from paring.labels.proposals.files import as_proposals
-from paring.labels.tags import running
+from paring.labels.tags import way
 from paring.labels.tags.predicting import Found
 from paring.labels.tags.running import Mined
 from tagging import tiny
@@ -86,7 +86,7 @@ def test_work_that_was_stopped_goes_on(
 ) -> None:
     """Once amid the pseudo-labels, once amid the masks."""
     name = "assign_proposals" if after else "predict_image"
-    real, calls = getattr(running, name), []
+    real, calls = getattr(way, name), []
 
     def stopped(*arguments, **options):
         if len(calls) == 2:
@@ -94,11 +94,11 @@ def test_work_that_was_stopped_goes_on(
         calls.append(1)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(running, name, stopped)
+    monkeypatch.setattr(way, name, stopped)
     with pytest.raises(KeyboardInterrupt):
         labels_from_tags(data, recipe, tmp_path, proposals=proposals)
     counted = []
-    monkeypatch.setattr(running, name, lambda *a, **o: (counted.append(1), real(*a, **o))[1])
+    monkeypatch.setattr(way, name, lambda *a, **o: (counted.append(1), real(*a, **o))[1])
     said = []
     again = labels_from_tags(data, recipe, tmp_path, proposals=proposals, say=said.append)
     assert same(whole, again)
@@ -111,8 +111,8 @@ def test_a_finished_run_is_read_and_not_done_again(
     data, recipe, whole, proposals, tmp_path: Path, monkeypatch
 ) -> None:
     labels_from_tags(data, recipe, tmp_path, proposals=proposals)
-    monkeypatch.setattr(running, "fit", None)
-    monkeypatch.setattr(running, "predict_image", None)
+    monkeypatch.setattr(way, "fit", None)
+    monkeypatch.setattr(way, "predict_image", None)
     assert same(whole, labels_from_tags(data, recipe, tmp_path, proposals=proposals))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from paring.dataset.masks import MaskStore
 from paring.dataset.table import Dataset
@@ -51,6 +52,20 @@ def as_proposals(
         origin=None,
         sources=(),
     )
+
+
+def rows_by_image(data: Dataset, proposals: Dataset) -> list[NDArray[np.int64]]:
+    """Rows of the proposals of each image of a data set, in their order.
+
+    >>> import paring
+    >>> data = paring.scenes(3, seed=0)
+    >>> made = as_proposals(data, [3, 1, 3], data.masks.take(np.arange(3)), [0.9, 0.8, 0.7])
+    >>> [rows.tolist() for rows in rows_by_image(data, made)]
+    [[1], [], [0, 2]]
+    """
+    rows = proposals.instances.select("image_id").with_row_index("row")
+    lists = dict(rows.group_by("image_id").agg(pl.col("row").sort()).iter_rows())
+    return [np.array(lists.get(i, []), np.int64) for i in data.images["image_id"]]
 
 
 def save_proposals(proposals: Dataset, folder: str | Path) -> None:

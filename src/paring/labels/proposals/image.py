@@ -73,7 +73,7 @@ def propose_image(
     if count < 1 or size < 1:
         raise InputError(f"proposals need a count and a size of 1 or more, not {count} and {size}")
     high, wide = pixels.shape[:2]
-    small = _resized(pixels, size)
+    small = resized(pixels, size)
     if min(small.shape[:2]) < _SHORTEST:
         whole = np.array([0, high * wide], np.uint32)
         return Proposed(MaskStore.from_runs([whole], heights=[high], widths=[wide]), np.ones(1))
@@ -89,7 +89,7 @@ def propose_image(
     )
 
 
-def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """The image with its longest side no longer than `size`."""
     import cv2
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from paring.dataset.masks import MaskStore
-from paring.dataset.table import Dataset, rows_of_ids
+from paring.dataset.table import Dataset
 from paring.errors import InputError
 from paring.labels.atoms import atoms_of
+from paring.labels.proposals.files import rows_by_image
 
 IOUS = np.arange(0.5, 1.0, 0.05)
 """Thresholds over which recall is meant."""
@@ -72,7 +72,7 @@ def best_overlaps(
     )
     owner = data.image_rows[solid]
     known = data.instances["image_id"].to_numpy()
-    at = _rows_of_images(data, proposals)
+    at = rows_by_image(data, proposals)
     ids: list[NDArray[np.int64]] = []
     best: dict[int, list[NDArray[np.float64]]] = {count: [] for count in counts}
     for row in np.unique(owner).tolist():
@@ -120,18 +120,6 @@ def proposal_quality(
     most = found.best[max(counts)]
     recalls = {f"AR{count}": found.recall(count) for count in counts}
     return recalls | {"ABO": float(most.mean()) if len(most) else float("nan")}
-
-
-def _rows_of_images(data: Dataset, proposals: Dataset) -> dict[int, NDArray[np.int64]]:
-    """Rows of the proposals of each image row of the data set, in their order."""
-    here = proposals.instances.with_row_index("row").filter(
-        pl.col("image_id").is_in(data.images["image_id"].implode())
-    )
-    owner = rows_of_ids(data.images["image_id"], here["image_id"])
-    rows = here["row"].to_numpy().astype(np.int64)
-    order = np.argsort(owner, kind="stable")
-    starts = np.searchsorted(owner[order], np.arange(len(data) + 1))
-    return {k: rows[order[starts[k] : starts[k + 1]]] for k in range(len(data))}
 
 
 def _iou(truth: MaskStore, proposals: MaskStore) -> NDArray[np.float64]:
