@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paring.labels.tags.running import Mined
 
 TINY = (
     *(
@@ -24,3 +28,8 @@ TINY = (
 def tiny(*more: str) -> Sequence[str]:
     """The same with further values."""
     return (*TINY, *more)
+
+
+def same(one: Mined, other: Mined) -> bool:
+    """Whether two runs gave the same masks."""
+    return one.predictions == other.predictions and one.pseudo_labels == other.pseudo_labels
