@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
-import torch
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
 
 from paring.labels.tags.losses import (
     bag_loss,
@@ -15,8 +17,6 @@ from paring.labels.tags.losses import (
     image_loss,
     integrity_loss,
 )
-
-pytestmark = pytest.mark.torch
 
 
 @pytest.fixture
