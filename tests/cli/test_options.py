@@ -4,7 +4,7 @@ from typing import Annotated
 import typer
 from typer.testing import CliRunner
 
-from paring.cli.options import Selection, cores, shares
+from paring.cli.options import Selection, shares
 
 
 @dataclass
@@ -37,7 +37,3 @@ def test_a_selection_speaks_the_words_of_the_library() -> None:
         "min_per_size": 2,
         "floor_unit": "instances",
     }
-
-
-def test_there_is_at_least_one_core() -> None:
-    assert cores() >= 1

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from paring.dataset.threads import share_out
+from paring.dataset.threads import cores, share_out
 
 
 def none_left() -> bool:
@@ -92,3 +92,7 @@ def test_a_job_may_stop_all_without_an_error() -> None:
 
     share_out(count(), work, workers=1, stop=stop)
     assert done == [0, 1, 2, 3]
+
+
+def test_there_is_at_least_one_core() -> None:
+    assert cores() >= 1

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from paring.cli import console
-from paring.cli.options import Place, cores, shares
+from paring.cli.options import Place, shares
 from paring.cli.run import Run, add_page
+from paring.dataset.threads import cores
 from paring.errors import InputError
 from paring.report.folder import REPORT, read_facts
 from paring.report.words import count

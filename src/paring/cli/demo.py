@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from paring.cli import console
-from paring.cli.options import Output, Source, cores, shares
+from paring.cli.options import Output, Source, shares
 from paring.cli.run import new_run, read_source, write_cut
 from paring.dataset.formats import write
 from paring.dataset.scenes import scenes
+from paring.dataset.threads import cores
 from paring.images.selection import keep_random, keep_top
 from paring.images.shape import shape_scores
 from paring.report.words import count

@@ -10,11 +10,12 @@ import typer
 
 from paring.cli import dynamics, leaks, passes, similarity
 from paring.cli.cutting import cut
-from paring.cli.options import Output, Selection, Source, cores, shares
+from paring.cli.options import Output, Selection, Source, shares
 from paring.dataset.reading import Progress
 from paring.dataset.scores import Scores
 from paring.dataset.subset import Subset
 from paring.dataset.table import Dataset
+from paring.dataset.threads import cores
 from paring.images.selection import keep_random, keep_stratified, keep_top
 from paring.images.shape import count_scores, shape_scores
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from paring.cli import console
-from paring.cli.options import cores
+from paring.dataset.threads import cores
 from paring.report.making import compare_runs, write_report
 from paring.report.pictures import NUMBER, Pictures
 

@@ -19,7 +19,7 @@ import msgspec
 
 from paring import __version__
 from paring.cli import console
-from paring.cli.options import Output, Place, Source, cores
+from paring.cli.options import Output, Place, Source
 from paring.dataset.formats import FORMATS, carry_out, guard_sources
 from paring.dataset.formats.coco.annotations import NO_AREA
 from paring.dataset.reading import Fault, Progress, Reading
@@ -28,6 +28,7 @@ from paring.dataset.snapshot import save_frames
 from paring.dataset.subset import Subset
 from paring.dataset.summary import compare
 from paring.dataset.table import Dataset
+from paring.dataset.threads import cores
 from paring.dataset.writing import beside, clear_abandoned, place_images
 from paring.errors import InputError
 from paring.report.command import AMOUNT, without

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from paring import __version__
 from paring.dataset.writing import beside
 
 _KEY, _TIME = "stage.json", "seconds.json"
@@ -61,7 +62,7 @@ class Stages:
         False
         """
         before = [self._keys[one] for one in after]
-        said = json.dumps([before, name, made_from], sort_keys=True, default=str)
+        said = json.dumps([__version__, before, name, made_from], sort_keys=True, default=str)
         key = self._keys[name] = hashlib.sha256(said.encode()).hexdigest()
         folder = self.folder / name
         if _read(folder / _KEY) != key:

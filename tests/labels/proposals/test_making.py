@@ -103,6 +103,14 @@ def test_an_image_that_cannot_be_read_is_named(data: Dataset) -> None:
             propose(data, count=2, size=64, workers=workers)
 
 
+def test_a_process_that_is_killed_ends_in_a_sentence(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "_settle", lambda: os._exit(9))
+    with pytest.raises(InputError, match="fewer workers need less"):
+        propose(data, count=2, size=64, workers=2)
+
+
 def test_images_that_are_nowhere_are_refused(data: Dataset) -> None:
     with pytest.raises(InputError, match="not known"):
         propose(replace(data, image_root=None))

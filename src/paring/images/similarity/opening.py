@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paring.dataset.table import Dataset
+from paring.dataset.threads import cores
 from paring.errors import InputError
 from paring.images.similarity.bounds import FINE, Bounds
 from paring.images.similarity.decoding import bit_depth, decode
@@ -103,11 +104,7 @@ class Comparing:
     @property
     def threads(self) -> int:
         """Threads to work with."""
-        if self.workers is not None:
-            return self.workers
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return cores() if self.workers is None else self.workers
 
     def parameters(self, data_range: float | None) -> dict[str, object]:
         """What decides the result, for a run's records."""

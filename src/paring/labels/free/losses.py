@@ -16,22 +16,6 @@ _LEAST = 1.0e-5  # in the denominator of Dice, as FreeSOLO has it
 _NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How much each loss counts; the paper's (section 4.1).
-
-    Attributes
-    ----------
-    average : gamma, of the average projection (Eq. 9).
-    semantic : mu, of the semantic embedding (Eq. 10).
-    contrast : lambda, of the exemplars' contrast (Eq. 8).
-    """
-
-    average: float = 0.1
-    semantic: float = 0.4
-    contrast: float = 1.3
-
-
 def max_projection_loss(masks: Tensor, coarse: Tensor) -> Tensor:
     """Dice loss of the largest value of each row and of each column, meant over the masks.
 

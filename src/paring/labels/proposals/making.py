@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,6 +22,7 @@ from paring.dataset.masks import MaskStore
 from paring.dataset.pixels import read_pixels
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
+from paring.dataset.threads import cores
 from paring.dataset.video import file_of
 from paring.errors import InputError
 from paring.labels.arrays import read_arrays, write_arrays
@@ -93,7 +95,7 @@ def propose(
         ]
         ahead = [task for task in tasks if not _is_whole(task.file)]
         done = len(tasks) - len(ahead)
-        for number, _ in enumerate(_carried_out(ahead, workers or _cores()), 1):
+        for number, _ in enumerate(_carried_out(ahead, workers or cores()), 1):
             if progress is not None:
                 progress(_LABEL, done + number, len(tasks))
         return _gathered(data, tasks)
@@ -137,12 +139,6 @@ def _kept(folder: str | Path | None) -> Iterator[Path]:
         yield Path(fresh)
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _carried_out(tasks: list[_Task], workers: int) -> Iterator[None]:
     """Carry out tasks, in this process or in several; yields after each."""
     if workers == 1 or len(tasks) < 2:
@@ -161,6 +157,11 @@ def _carried_out(tasks: list[_Task], workers: int) -> Iterator[None]:
             for one in as_completed(running):
                 one.result()
                 yield
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a process that made proposals was stopped from outside, perhaps for want of "
+                "memory; fewer workers need less, and the same call goes on from here"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
