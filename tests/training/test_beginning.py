@@ -11,7 +11,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 import paring
-from paring.training.beginning import how_far, settled
+from paring.training.beginning import begin, how_far, settled
 
 
 def test_lightning_is_quiet_and_threads_are_as_wished_while_it_lasts() -> None:
@@ -43,3 +43,24 @@ def test_a_checkpoint_says_how_far_it_is(tmp_path: Path, steps, patience, over: 
     }
     torch.save(state, tmp_path / "last.ckpt")
     assert how_far(tmp_path / "last.ckpt", steps) == (3, over)
+
+
+def test_a_folder_without_a_checkpoint_begins_anew_and_forgets_its_log(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("epoch,step,loss\n0,3,0.5\n")
+    begun = begin(tmp_path, epochs=4, steps=None)
+    assert (begun.checkpoint, begun.done, begun.epochs, begun.table.rows) == (None, 0, 4, [])
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(None, 4), (6, 2), (7, 4)])
+def test_a_checkpoint_is_gone_on_from_with_its_log(tmp_path: Path, steps, epochs: int) -> None:
+    state = {
+        "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": 2}}}},
+        "global_step": 6,
+        "callbacks": {},
+    }
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(state, tmp_path / "checkpoints" / "last.ckpt")
+    (tmp_path / "metrics.csv").write_text("epoch,step,loss\n1,5,0.5\n2,8,0.4\n")
+    begun = begin(tmp_path, epochs=4, steps=steps)
+    assert begun.checkpoint == tmp_path / "checkpoints" / "last.ckpt"
+    assert (begun.done, begun.epochs, len(begun.table.rows)) == (2, epochs, 1)

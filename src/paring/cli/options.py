@@ -118,7 +118,7 @@ class Selection:
 
 
 @dataclass
-class Place:
+class Where:
     """Where a run goes and how it speaks."""
 
     panel: ClassVar[str] = "Run"
@@ -128,6 +128,12 @@ class Place:
         bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
     ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+
+
+@dataclass
+class Place(Where):
+    """The same of a run that has a page."""
+
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Make the page to look at.")
     ] = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from paring.cli import console
 from paring.cli.comparison import OnErrorName, kept_work, left_out, read_images
-from paring.cli.options import Source, shares
+from paring.cli.options import Source, Where, shares
 from paring.cli.run import new_run
 from paring.cli.tables import values_table
 from paring.dataset.formats import guard_sources
@@ -40,19 +39,12 @@ class Proposing:
 
 
 @dataclass
-class Written:
-    """Where the run goes and how it speaks."""
+class Written(Where):
+    """Where the run goes, and what else it holds."""
 
-    panel: ClassVar[str] = "Run"
-
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run, made anew.")]
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
-    ] = False
     coco: Annotated[
         bool, typer.Option("--coco", help="Also write them as COCO results, `proposals.json`.")
     ] = False
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 
 
 @shares

@@ -6,12 +6,17 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from paring.dataset.writing import clear_abandoned
 from paring.errors import InputError
 from paring.evaluation.threads import torch_threads
+from paring.training.keeping import LAST
+from paring.training.logs import TableLog
+from paring.training.trained import CHECKPOINTS, LOG
 
 
 @contextmanager
@@ -54,3 +59,37 @@ def how_far(checkpoint: Path, steps: int | None) -> tuple[int, bool]:
             "train from the beginning, all else of the run stays"
         ) from error
     return epochs, had_its_steps or had_stopped
+
+
+@dataclass(frozen=True)
+class Begun:
+    """From where a training goes on.
+
+    Attributes
+    ----------
+    table : its log, as far as the checkpoint.
+    checkpoint : to go on from, or None.
+    done : epochs that it has behind it.
+    epochs : after how many it ends; as many as are done where it has ended.
+    """
+
+    table: TableLog
+    checkpoint: Path | None
+    done: int
+    epochs: int
+
+
+def begin(folder: Path, *, epochs: int, steps: int | None) -> Begun:
+    """Find what a folder holds of a training of so many epochs, or so many steps.
+
+    Raises `InputError` where its checkpoint or its log is broken.
+    """
+    checkpoint = folder / CHECKPOINTS / LAST
+    clear_abandoned(checkpoint)
+    table = TableLog(folder / LOG)
+    if not checkpoint.is_file():
+        table.drop_from(0)
+        return Begun(table, None, 0, epochs)
+    done, over = how_far(checkpoint, steps)
+    table.drop_from(done)
+    return Begun(table, checkpoint, done, done if over else epochs)

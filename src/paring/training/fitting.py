@@ -17,16 +17,14 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from paring.dataset.reading import Progress
-from paring.dataset.writing import clear_abandoned
-from paring.training.beginning import how_far, settled
-from paring.training.keeping import LAST, Checkpoints, Clock, EpochLoss, Steps
+from paring.training.beginning import begin, settled
+from paring.training.keeping import Checkpoints, Clock, EpochLoss, Steps
 from paring.training.lessons import Watched
 from paring.training.loading import Batches, EpochRows, Loader, Seeded, make_loader
-from paring.training.logs import TableLog
 from paring.training.moving import moved
 from paring.training.sections import NotNegative, Positive, Section, Share, Whole
 from paring.training.stopping import Limit, steps_ahead
-from paring.training.trained import CHECKPOINTS, LOG
+from paring.training.trained import CHECKPOINTS
 
 
 class Fitting(Section, frozen=True):
@@ -169,18 +167,10 @@ def fit(
     along : further callbacks of Lightning.
     """
     wished = lesson.fitting
-    clear_abandoned(folder / CHECKPOINTS / LAST)
     folder.mkdir(parents=True, exist_ok=True)
-    checkpoint, table = folder / CHECKPOINTS / LAST, TableLog(folder / LOG)
-    epochs, resumes = wished.epochs, checkpoint.is_file()
-    if resumes:
-        epoch, over = how_far(checkpoint, wished.steps)
-        table.drop_from(epoch)
-        if say is not None and not over and epoch < epochs:
-            say(f"{label} goes on after epoch {epoch} of {wished.epochs}")
-        epochs = epoch if over else epochs
-    elif table.rows:
-        table.drop_from(0)
+    begun = begin(folder, epochs=wished.epochs, steps=wished.steps)
+    if say is not None and 0 < begun.done < begun.epochs:
+        say(f"{label} goes on after epoch {begun.done} of {wished.epochs}")
     lesson.train()
     clock = Clock()
     callbacks: list[Callback] = [clock, EpochLoss(), *along]
@@ -193,11 +183,11 @@ def fit(
             accelerator=wished.accelerator,
             devices=1,
             precision=wished.precision,
-            max_epochs=epochs,
+            max_epochs=begun.epochs,
             gradient_clip_val=wished.clip,
             accumulate_grad_batches=wished.accumulate,
-            logger=table,
-            callbacks=[*callbacks, Checkpoints(folder / CHECKPOINTS, table.save)],
+            logger=begun.table,
+            callbacks=[*callbacks, Checkpoints(folder / CHECKPOINTS, begun.table.save)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -208,7 +198,7 @@ def fit(
         trainer.fit(
             lesson,
             _loader(samples, wished),
-            ckpt_path=checkpoint if resumes else None,
+            ckpt_path=begun.checkpoint,
             weights_only=True,
         )
     return Fitted(

@@ -15,12 +15,12 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from paring.dataset.reading import Progress
 from paring.dataset.subset import Subset
-from paring.dataset.writing import beside, clear_abandoned
+from paring.dataset.writing import beside
 from paring.errors import InputError
 from paring.models import build, load, save, start_from
-from paring.training.beginning import how_far, settled
+from paring.training.beginning import begin, settled
 from paring.training.evaluating import evaluate_model, in_order, samples_for
-from paring.training.keeping import LAST, Best, Checkpoints, Clock, EpochLoss, Steps
+from paring.training.keeping import Best, Checkpoints, Clock, EpochLoss, Steps
 from paring.training.lessons import DenseLesson, InstanceLesson, Lesson, TrainingFailed
 from paring.training.loading import SegmentationData
 from paring.training.logs import TableLog
@@ -32,7 +32,6 @@ from paring.training.trained import (
     CHECKPOINTS,
     FACTS,
     LEARNED,
-    LOG,
     MODEL,
     RECIPE,
     RECORD,
@@ -184,29 +183,20 @@ def _fit(
     data = SegmentationData.from_recipe(recipe, prepared)
     kind = InstanceLesson if prepared.task == "instance" else DenseLesson
     lesson = kind(model, recipe, prepared.train.images["file_name"].to_list(), prepared.val)
-    clear_abandoned(folder / CHECKPOINTS / LAST)
-    checkpoint = folder / CHECKPOINTS / LAST
-    table = TableLog(folder / LOG)
-    loggers: list[Logger] = [table]
+    wished = recipe.trainer
+    begun = begin(folder, epochs=wished.epochs, steps=wished.steps)
+    if begun.checkpoint is not None:
+        tell(f"going on after epoch {begun.done} of {wished.epochs}")
+    loggers: list[Logger] = [begun.table]
     if recipe.log.tensorboard:
         loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
-    wished = recipe.trainer
-    epochs = wished.epochs
-    resumes = checkpoint.is_file()
-    if resumes:
-        epoch, over = how_far(checkpoint, wished.steps)
-        table.drop_from(epoch)
-        tell(f"going on after epoch {epoch} of {wished.epochs}")
-        epochs = epoch if over else epochs
-    elif table.rows:
-        table.drop_from(0)
     validates = prepared.val is not None and len(prepared.val) > 0
     trainer = pl.Trainer(
         accelerator=wished.accelerator,
         devices=list(wished.devices) if isinstance(wished.devices, tuple) else wished.devices,
         strategy=wished.strategy,
         precision=wished.precision,
-        max_epochs=epochs,
+        max_epochs=begun.epochs,
         gradient_clip_val=wished.clip,
         gradient_clip_algorithm=wished.clip_by,
         accumulate_grad_batches=wished.accumulate,
@@ -215,7 +205,7 @@ def _fit(
         num_sanity_val_steps=0,
         log_every_n_steps=recipe.log.every,
         logger=loggers,
-        callbacks=_callbacks(recipe, folder, prepared, table, progress, along),
+        callbacks=_callbacks(recipe, folder, prepared, begun.table, progress, along),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -223,9 +213,7 @@ def _fit(
         deterministic="warn" if torch.cuda.is_available() else None,
         default_root_dir=folder,
     )
-    trainer.fit(
-        lesson, datamodule=data, ckpt_path=checkpoint if resumes else None, weights_only=True
-    )
+    trainer.fit(lesson, datamodule=data, ckpt_path=begun.checkpoint, weights_only=True)
     return lesson, trainer
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from paring.dataset.pixels import read_pixels
 from paring.dataset.table import Dataset
-from paring.labels.tags.encoder import StrideEncoder
+from paring.models.stride import StrideEncoder
 from paring.training.augment import rng_of
 from paring.training.fitting import FittedLesson, Fitting
 from paring.training.samples import Sample

@@ -17,7 +17,7 @@ from torchvision.ops import roi_align
 
 from paring.dataset.writing import beside
 from paring.errors import InputError
-from paring.labels.tags.encoder import StrideEncoder
+from paring.models.stride import StrideEncoder
 
 SIDE = 7
 """Rows and columns of the features of a proposal."""

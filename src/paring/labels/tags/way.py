@@ -29,7 +29,6 @@ from paring.labels.tags.classifier import (
     build_classifier,
     image_tensor,
 )
-from paring.labels.tags.encoder import StrideEncoder
 from paring.labels.tags.given import Tags, images_in_words
 from paring.labels.tags.lesson import ProposalSamples, TagLesson, regions_file
 from paring.labels.tags.network import (
@@ -45,6 +44,7 @@ from paring.labels.tags.predicting import Found, found_file, predict_image
 from paring.labels.tags.recipe import TagRecipe
 from paring.labels.tags.regions import Regions, cut_regions, regions_of
 from paring.models.calling import evaluating
+from paring.models.stride import StrideEncoder
 from paring.training.fitting import Fitted, FittedLesson, Fitting, fit
 from paring.training.loading import Seeded
 

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file
 
 import paring
-from paring.labels.tags.encoder import StrideEncoder
 from paring.models.encoders import build_encoder
+from paring.models.stride import StrideEncoder
 
 
 @pytest.mark.parametrize("stride", [8, 16, 32])
