@@ -20,6 +20,18 @@ NARROW = {
 }
 """Options of a Mask R-CNN that two cores can train in a test."""
 
+NARROW_SOLO = {
+    "grids": [8, 8, 6, 4, 2],
+    "ranges": [[1, 24], [12, 48], [24, 96], [48, 192], [96, 512]],
+    "fpn_channels": 32,
+    "head_width": 32,
+    "head_layers": 1,
+    "mask_width": 16,
+    "detections": 20,
+    "least_area": 0.0,
+}
+"""The same of a SOLOv2."""
+
 
 def make_scenes(folder: Path, n: int = 12, *, seed: int = 0, name: str = "scenes") -> Path:
     """Scenes with their images in a folder; gives the annotation file."""
@@ -51,6 +63,8 @@ def tiny(train: Path, val: Path | None = None, model: str = "unet_mobilenet_v2",
         wished.setdefault(section, {}).update(values)
     if model.startswith("maskrcnn"):
         options = {**NARROW, **options}
+    if model.startswith("solov2"):
+        options = {**NARROW_SOLO, **options}
     lines = [f"{s}.{k}={_yaml(v)}" for s, keys in wished.items() for k, v in keys.items()]
     lines += [f"options.{k}={_yaml(v)}" for k, v in options.items()]
     base = train.with_name("tiny.yaml")

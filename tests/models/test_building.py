@@ -24,6 +24,13 @@ CLASSES = {
 }
 
 
+OPTIONS = {
+    "maskrcnn": {"detections": 5},
+    "solov2": {"detections": 5, "score_threshold": 0.0, "kept_score": 0.0, "head_width": 64},
+}
+"""Few detections, and some of a model that has learnt nothing."""
+
+
 def noise(*shape: int, seed: int = 0) -> Any:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
@@ -39,7 +46,7 @@ def targets(height: int, width: int) -> list[dict[str, Any]]:
 def model(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Every model of the table in its turn; one at a time is in memory."""
     name = request.param
-    options = {"detections": 5} if task_of(name) == "instance" else {}
+    options = dict(OPTIONS.get(name.split("_")[0], {}))
     yield build(name, CLASSES[task_of(name)], seed=0, **options)
     gc.collect()
 

@@ -48,6 +48,36 @@ def test_an_exported_detector_finds_what_torch_finds_be_it_nothing(tmp_path: Pat
             assert np.abs(masks - one["masks"].numpy()).max() < 1e-3
 
 
+def test_an_exported_solo_finds_what_torch_finds_be_it_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    name, narrow = "solov2_mobilenet_v2_fpn", {"head_width": 32, "head_layers": 2, "mask_width": 16}
+    model = build(name, ["a", "b"], seed=0, detections=8, **narrow)
+    with torch.no_grad():
+        model.head.category.weight.mul_(20)
+        model.head.kernel.weight.mul_(40)
+        for _ in range(5):  # so that features differ between images
+            model.train().encoder(torch.rand(4, 3, 65, 97))
+        model.eval()
+        images = [torch.rand(1, 3, 65, 97), torch.zeros(1, 3, 65, 97)]
+        found = [model(list(image))[0]["scores"] for image in images]
+        best = sorted(float(one[0]) if len(one) else 0.0 for one in found)
+        weights, between = model.state_dict(), (best[0] + best[1]) / 2
+        model = build(name, ["a", "b"], detections=8, kept_score=between, **narrow).eval()
+        model.load_state_dict(weights)
+        expected = [model(list(image))[0] for image in images]
+    file = export_onnx(model, tmp_path / "solo.onnx", size=(65, 97))
+    counts = [len(one["scores"]) for one in expected]
+    assert min(counts) == 0 < max(counts)
+    for image, one in zip(images, expected, strict=True):
+        boxes, labels, scores, masks = run(file, image)
+        assert labels.tolist() == one["labels"].tolist()
+        assert masks.shape == tuple(one["masks"].shape)
+        if len(labels):
+            assert np.abs(boxes - one["boxes"].numpy()).max() < 0.01
+            assert np.abs(scores - one["scores"].numpy()).max() < 1e-3
+            assert np.abs(masks - one["masks"].numpy()).max() < 1e-2
+
+
 @pytest.mark.parametrize("size", [(1, 1), (70, 33), (96, 160)])
 def test_pyramid_pooling_is_exported_at_sizes_its_bins_do_not_divide(
     size: tuple[int, int], tmp_path: Path

@@ -8,7 +8,7 @@ from paring.models.options import (
     BinaryOptions,
     DeepLabV3Options,
     DeepLabV3PlusOptions,
-    InstanceOptions,
+    MaskRCNNOptions,
     PSPNetOptions,
     SemanticOptions,
     read_options,
@@ -24,10 +24,10 @@ def test_without_any_given_the_defaults_stand() -> None:
 
 def test_options_survive_json() -> None:
     given = read_options(
-        InstanceOptions, {"anchor_sizes": [[8], [16], [32], [64, 90], [128]]}, model="m"
+        MaskRCNNOptions, {"anchor_sizes": [[8], [16], [32], [64, 90], [128]]}, model="m"
     )
     text = msgspec.json.encode(given)
-    assert read_options(InstanceOptions, msgspec.json.decode(text), model="m") == given
+    assert read_options(MaskRCNNOptions, msgspec.json.decode(text), model="m") == given
     assert given.anchor_sizes[3] == (64.0, 90.0)
 
 
@@ -38,12 +38,12 @@ def test_options_survive_json() -> None:
         (SemanticOptions, {"aux": 1}, r"m: Expected `bool`, got `int`.*aux"),
         (DeepLabV3Options, {"output_stride": 32}, "output_stride"),
         (PSPNetOptions, {"dropout": 1.0}, r"< 1.*dropout"),
-        (InstanceOptions, {"detections": 0}, r">= 1.*detections"),
-        (InstanceOptions, {"trainable_layers": 6}, r"<= 5.*trainable_layers"),
-        (InstanceOptions, {"anchor_sizes": [[8], [16]]}, "anchor_sizes"),
-        (InstanceOptions, {"anchor_sizes": [[8], [16], [32], [64], [-1]]}, "anchor_sizes"),
-        (InstanceOptions, {"aspect_ratios": []}, "aspect_ratios"),
-        (InstanceOptions, {"detections": object()}, "options of model m"),
+        (MaskRCNNOptions, {"detections": 0}, r">= 1.*detections"),
+        (MaskRCNNOptions, {"trainable_layers": 6}, r"<= 5.*trainable_layers"),
+        (MaskRCNNOptions, {"anchor_sizes": [[8], [16]]}, "anchor_sizes"),
+        (MaskRCNNOptions, {"anchor_sizes": [[8], [16], [32], [64], [-1]]}, "anchor_sizes"),
+        (MaskRCNNOptions, {"aspect_ratios": []}, "aspect_ratios"),
+        (MaskRCNNOptions, {"detections": object()}, "options of model m"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_option(

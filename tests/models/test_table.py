@@ -11,6 +11,7 @@ from paring.models.table import TABLE, entry_of, names, suggestion, task_of
 def test_the_names_are_those_of_the_three_tasks_and_their_encoders() -> None:
     encoders = ("resnet50", "resnet101", "mobilenet_v2")
     instance = {f"maskrcnn_{one}_fpn" for one in (*encoders, "resnext101_32x4d")}
+    instance |= {f"solov2_{one}_fpn" for one in encoders}
     decoders = ("deeplabv3", "deeplabv3plus", "pspnet", "unet", "segformer")
     semantic = {f"{decoder}_{one}" for decoder in decoders for one in encoders}
     small = ("pvt_v2_b2", "resnet50", "mobilenet_v2")

@@ -290,10 +290,9 @@ def test_the_best_weights_are_kept_and_training_stops_when_nothing_is_gained(
     assert again == pytest.approx(trained.metrics)
 
 
-def test_a_record_has_every_instance_and_epoch(scenes, tmp_path: Path) -> None:
-    recipe = tiny(
-        *scenes, "maskrcnn_mobilenet_v2_fpn", record={"keep": "margins"}, trainer={"epochs": 2}
-    )
+@pytest.mark.parametrize("model", ["maskrcnn_mobilenet_v2_fpn", "solov2_mobilenet_v2_fpn"])
+def test_a_record_has_every_instance_and_epoch(scenes, model: str, tmp_path: Path) -> None:
+    recipe = tiny(*scenes, model, record={"keep": "margins"}, trainer={"epochs": 2})
     train(recipe, tmp_path / "run")
     record = Record.open(tmp_path / "run")
     data = prepare_data(recipe).train

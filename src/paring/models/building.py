@@ -13,9 +13,17 @@ from paring.errors import InputError
 from paring.models.binary import BinaryNet
 from paring.models.dense import DenseModel, DenseNet
 from paring.models.instance import InstanceModel
+from paring.models.maskrcnn import MaskRCNNModel
 from paring.models.model import Model
-from paring.models.options import BinaryOptions, InstanceOptions, SemanticOptions, read_options
+from paring.models.options import (
+    BinaryOptions,
+    MaskRCNNOptions,
+    SemanticOptions,
+    SoloOptions,
+    read_options,
+)
 from paring.models.semantic import semantic_net
+from paring.models.solov2 import SoloModel
 from paring.models.table import entry_of
 from paring.models.weights import load_encoder_weights
 
@@ -80,8 +88,10 @@ def _new(
     """A model whose weights torch's generator has made."""
     entry = entry_of(name)
     plain = msgspec.to_builtins(options)
-    if isinstance(options, InstanceOptions):
-        return InstanceModel(entry.encoder, name, classes, options, plain, mean=mean, std=std)
+    if isinstance(options, MaskRCNNOptions):
+        return MaskRCNNModel(entry.encoder, name, classes, options, plain, mean=mean, std=std)
+    if isinstance(options, SoloOptions):
+        return SoloModel(entry.encoder, name, classes, options, plain, mean=mean, std=std)
     net: DenseNet
     if isinstance(options, SemanticOptions):
         net = semantic_net(entry.architecture, entry.encoder, len(classes), options)

@@ -14,6 +14,9 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 Pixels = Annotated[float, Meta(gt=0)]
 Layers = Annotated[int, Meta(ge=0, le=5)]
 Ratios = Annotated[tuple[Pixels, ...], Meta(min_length=1)]
+Grids = tuple[Count, Count, Count, Count, Count]
+Range = tuple[Pixels, Pixels]
+Ranges = tuple[Range, Range, Range, Range, Range]
 Sizes = tuple[Ratios, Ratios, Ratios, Ratios, Ratios]
 
 _T = TypeVar("_T", bound="Options")
@@ -23,7 +26,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every architecture's options share: they are checked by name and type."""
 
 
-class InstanceOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LearningOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options of every model of instances.
+
+    Attributes
+    ----------
+    trainable_layers : how many of the encoder's five layers learn, counted from the deepest.
+    frozen_norm : batch norm of the encoder neither learns nor follows the batch; for weights that
+        were trained, and for batches of few images.
+    """
+
+    trainable_layers: Layers = 5
+    frozen_norm: bool = False
+
+
+class MaskRCNNOptions(LearningOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Options of Mask R-CNN.
 
     Attributes
@@ -37,9 +54,6 @@ class InstanceOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
         two of a class is dropped.
     fpn_channels, box_width, mask_width : widths of the feature pyramid, of the two layers that
         tell boxes, and of the five that draw masks.
-    trainable_layers : how many of the encoder's five layers learn, counted from the deepest.
-    frozen_norm : batch norm of the encoder neither learns nor follows the batch; for weights that
-        were trained, and for batches of few images.
     """
 
     anchor_sizes: Sizes = ((32.0,), (64.0,), (128.0,), (256.0,), (512.0,))
@@ -54,8 +68,50 @@ class InstanceOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=
     fpn_channels: Count = 256
     box_width: Count = 1024
     mask_width: Count = 256
-    trainable_layers: Layers = 5
-    frozen_norm: bool = False
+
+
+class SoloOptions(LearningOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Options of SOLOv2.
+
+    Attributes
+    ----------
+    grids : cells a side that tell instances at the five levels of the pyramid.
+    ranges : least and largest scale of the instances of each level, the root of the area of the
+        box, in pixels.
+    centre : share of the box about the centre of mass whose cells tell the instance.
+    fpn_channels, head_width, mask_width : widths of the feature pyramid, of the layers that tell
+        instances, and of the features of masks, which is that of the kernels.
+    head_layers : how many layers tell instances.
+    embedding : numbers of a description of each instance, 0 for none.
+    dice : weight of the loss of the masks.
+    detections : how many detections of an image are given at most.
+    candidates : how many cells of an image are asked for their mask at most.
+    score_threshold : least score of a cell that is asked, before its mask is known.
+    kept_score : least score of a detection, after suppression.
+    least_area : pixels that a mask at stride 4 must exceed, as a share of the stride of its level;
+        the published 1 is for images of 800 pixels, and loses what is small in smaller ones.
+    """
+
+    grids: Grids = (40, 36, 24, 16, 12)
+    ranges: Ranges = (
+        (1.0, 96.0),
+        (48.0, 192.0),
+        (96.0, 384.0),
+        (192.0, 768.0),
+        (384.0, 2048.0),
+    )
+    centre: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    fpn_channels: Count = 256
+    head_width: Count = 512
+    mask_width: Count = 256
+    head_layers: Count = 4
+    embedding: Annotated[int, Meta(ge=0)] = 0
+    dice: Pixels = 3.0
+    detections: Count = 100
+    candidates: Count = 500
+    score_threshold: Share = 0.1
+    kept_score: Share = 0.05
+    least_area: Annotated[float, Meta(ge=0)] = 1.0
 
 
 class SemanticOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):

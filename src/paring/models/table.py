@@ -13,10 +13,11 @@ from paring.models.options import (
     BinaryOptions,
     DeepLabV3Options,
     DeepLabV3PlusOptions,
-    InstanceOptions,
+    MaskRCNNOptions,
     Options,
     PSPNetOptions,
     SemanticOptions,
+    SoloOptions,
 )
 
 Task = Literal["instance", "semantic", "binary"]
@@ -41,12 +42,15 @@ class Entry:
 
 
 TABLE: dict[str, Entry] = {
-    "maskrcnn_resnet50_fpn": Entry("instance", "maskrcnn", "resnet50", InstanceOptions),
-    "maskrcnn_resnet101_fpn": Entry("instance", "maskrcnn", "resnet101", InstanceOptions),
+    "maskrcnn_resnet50_fpn": Entry("instance", "maskrcnn", "resnet50", MaskRCNNOptions),
+    "maskrcnn_resnet101_fpn": Entry("instance", "maskrcnn", "resnet101", MaskRCNNOptions),
     "maskrcnn_resnext101_32x4d_fpn": Entry(
-        "instance", "maskrcnn", "resnext101_32x4d", InstanceOptions
+        "instance", "maskrcnn", "resnext101_32x4d", MaskRCNNOptions
     ),
-    "maskrcnn_mobilenet_v2_fpn": Entry("instance", "maskrcnn", "mobilenet_v2", InstanceOptions),
+    "maskrcnn_mobilenet_v2_fpn": Entry("instance", "maskrcnn", "mobilenet_v2", MaskRCNNOptions),
+    "solov2_resnet50_fpn": Entry("instance", "solov2", "resnet50", SoloOptions),
+    "solov2_resnet101_fpn": Entry("instance", "solov2", "resnet101", SoloOptions),
+    "solov2_mobilenet_v2_fpn": Entry("instance", "solov2", "mobilenet_v2", SoloOptions),
     "deeplabv3_resnet50": Entry("semantic", "deeplabv3", "resnet50", DeepLabV3Options),
     "deeplabv3_resnet101": Entry("semantic", "deeplabv3", "resnet101", DeepLabV3Options),
     "deeplabv3_mobilenet_v2": Entry("semantic", "deeplabv3", "mobilenet_v2", DeepLabV3Options),
