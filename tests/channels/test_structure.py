@@ -16,7 +16,7 @@ from torchvision import models as tv
 from narrowed import image, masked
 from paring.channels.groups import remove
 from paring.channels.structure import find_structure
-from paring.channels.tracing import call
+from paring.channels.tracing import call, trained
 from paring.errors import InputError
 from paring.models import build
 from paring.models.calling import tensors_of
@@ -110,6 +110,26 @@ def test_a_detector_is_followed_to_its_heads_by_a_forward_of_ones_own() -> None:
         p.numel() for p in model.parameters()
     )
     for one, other in zip(ours, expected, strict=True):
+        assert float((one - other).abs().max()) < 1e-5 * float(other.abs().max())
+
+
+def test_solo_is_followed_to_what_its_cells_tell() -> None:
+    options = {"head_width": 64, "head_layers": 2, "fpn_channels": 32, "mask_width": 16}
+    model = uneven(build("solov2_mobilenet_v2_fpn", ["a", "b"], seed=0, **options))
+    x = [image(3, 64, 64)]
+    found = find_structure(model, x)
+    outputs = {layer for layer, why in found.left_alone.items() if "an output" in why}
+    assert outputs == {"head.category", "head.kernel", "mask_features.last.0"}
+    # the mean over a group of channels is another where the group has fewer: those stay here
+    groups = [group for group in found.groups if group.name.startswith("backbone")]
+    assert len(found.groups) - len(groups) == 4
+    removed = half_of(groups)
+    small = copy.deepcopy(model)
+    remove(small, groups, removed)
+    with torch.no_grad():
+        ours, expected = (trained(m, x) for m in (small, masked(model, groups, removed)))
+        assert small(x)[0]["masks"].shape[1:] == (1, 64, 64)
+    for one, other in zip(tensors_of(ours), tensors_of(expected), strict=True):
         assert float((one - other).abs().max()) < 1e-5 * float(other.abs().max())
 
 

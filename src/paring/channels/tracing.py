@@ -21,6 +21,7 @@ from paring.errors import InputError, first_line
 from paring.models.calling import tensors_of
 from paring.models.dense import DenseModel
 from paring.models.narrowing import SLICEABLE, is_depthwise, widths
+from paring.models.solov2 import SoloModel
 
 Forward = Callable[[nn.Module, Any], Any]
 NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm, FrozenBatchNorm2d)
@@ -35,9 +36,15 @@ def call(model: nn.Module, example: Any) -> Any:
 
 
 def trained(model: nn.Module, example: Any) -> Any:
-    """All that a network gives in training: of a dense model of ours the auxiliary outputs too."""
+    """All that a network gives in training: of a dense model of ours the auxiliary outputs too.
+
+    Of SOLO what its layers give: how cells are chosen and masks drawn has no weights.
+    """
     if isinstance(model, DenseModel) and isinstance(example, Tensor):
         return model.stages(example)
+    if isinstance(model, SoloModel) and isinstance(example, list):
+        told = model.told(example)
+        return [told.categories, told.kernels, told.features, told.embeddings]
     return call(model, example)
 
 
