@@ -170,3 +170,18 @@ def encode_bitmap(
     ends = np.concatenate(([0], edges, [height * width]))
     runs = np.diff(ends)
     return (runs if runs[-1] or len(runs) == 1 else runs[:-1]).astype(np.uint32)
+
+
+def encode_mask(solid: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Run lengths of a mask (H, W) of a whole image, worked out within its box.
+
+    >>> encode_mask(np.array([[False, True], [False, False]]))
+    array([2, 1, 1], dtype=uint32)
+    """
+    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+    height, width = solid.shape
+    if not len(rows):
+        return np.array([height * width], np.uint32)
+    top, left = int(rows[0]), int(columns[0])
+    crop = solid[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
+    return encode_bitmap(crop, top, left, height, width)

@@ -107,7 +107,7 @@ class Collected:
         for first in range(0, len(every), some):
             masks = every[first : first + some]
             solid = resized(masks, content, size)[:, 0] >= 0.5
-            self._runs += [_runs(mask) for mask in solid.cpu().numpy()]
+            self._runs += [rle.encode_mask(mask) for mask in solid.cpu().numpy()]
 
     def predictions(self) -> Dataset:
         """All that was found: instances with a score, numbered from 1 on."""
@@ -146,14 +146,3 @@ class Collected:
 
 _AT_ONCE = 2**24
 """Pixels of masks that are brought to the size of their image in one go."""
-
-
-def _runs(solid: NDArray[np.bool_]) -> NDArray[np.uint32]:
-    """Run lengths of a bitmap (H, W), worked out within its box."""
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    height, width = solid.shape
-    if not len(rows):
-        return np.array([height * width], np.uint32)
-    top, left = int(rows[0]), int(columns[0])
-    crop = solid[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
-    return rle.encode_bitmap(crop, top, left, height, width)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from paring.images.centres import k_centre, keep_centres
+from paring.dataset.covering import k_centre
+from paring.images.centres import keep_centres
 from paring.images.consistency import (
     consistency_scores,
     disagreement,

@@ -170,11 +170,13 @@ class SoloModel(InstanceModel):
         body: nn.Module = self.backbone.body
         return body
 
-    def told(self, images: list[Tensor]) -> Told:
-        """What the network says of images (3, H, W) in one batch."""
+    def levels(self, images: list[Tensor]) -> tuple[list[Tensor], tuple[int, int]]:
+        """The five features of images (3, H, W) in one batch, and its (height, width)."""
         batch = self._batched.batch_images([self.normalised(image) for image in images])
-        size = (int(batch.shape[2]), int(batch.shape[3]))
-        levels = list(self.backbone(batch).values())
+        return list(self.backbone(batch).values()), (int(batch.shape[2]), int(batch.shape[3]))
+
+    def tell(self, levels: Sequence[Tensor], size: tuple[int, int]) -> Told:
+        """What the network says, from the five features."""
         features = self.mask_features(levels[:4])
         finest = F.interpolate(
             levels[0], scale_factor=0.5, mode="bilinear", align_corners=False
@@ -184,6 +186,10 @@ class SoloModel(InstanceModel):
         )
         categories, kernels, embeddings = self.head([finest, *levels[1:4], deepest])
         return Told(categories, kernels, embeddings, features, size)
+
+    def told(self, images: list[Tensor]) -> Told:
+        """What the network says of images (3, H, W) in one batch."""
+        return self.tell(*self.levels(images))
 
     def ask(self, told: Told, targets: Sequence[Mapping[str, Tensor]]) -> Asked:
         """What is said of targets, by the cells that tell them."""

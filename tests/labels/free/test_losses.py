@@ -13,7 +13,6 @@ from paring.labels.free.losses import (
     average_projection_loss,
     colour_likeness,
     exemplar_contrast,
-    focal_loss,
     max_projection_loss,
     pairwise_loss,
     semantic_loss,
@@ -136,20 +135,7 @@ def test_the_pairwise_loss_warms_up() -> None:
     assert [warmed_up(step, 10) for step in (0, 5, 10, 20)] == [0, 0.5, 1, 1]
 
 
-# -- cells and embeddings ------------------------------------------------------------------
-
-
-def test_focal_loss_equals_the_formula() -> None:
-    logits = torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)
-    targets = torch.tensor([1, 0, 1])
-    expected = 0.0
-    for x, t in zip(logits.tolist(), targets.tolist(), strict=True):
-        p = 1 / (1 + math.exp(-x))
-        right, weight = (p, 0.25) if t else (1 - p, 0.75)
-        expected -= weight * (1 - right) ** 2 * math.log(right)
-    assert float(focal_loss(logits, targets)) == pytest.approx(expected / 3)
-    sure = torch.tensor([20.0, -20.0])
-    assert float(focal_loss(sure, torch.tensor([1, 0]))) == pytest.approx(0, abs=1e-6)
+# -- embeddings ----------------------------------------------------------------------------
 
 
 def test_semantic_loss_is_least_for_the_same_direction() -> None:
@@ -230,7 +216,6 @@ def test_exemplars_get_no_gradient() -> None:
         lambda x: max_projection_loss(x.sigmoid(), box(5, 1, 1, 3, 2)),
         lambda x: average_projection_loss(x.sigmoid(), box(5, 1, 1, 3, 2)),
         lambda x: pairwise_loss(x, torch.rand(8, 5, 5), torch.ones(1, 5, 5), dilation=1),
-        lambda x: focal_loss(x, (torch.arange(25).reshape(1, 5, 5) % 3 == 0)),
         lambda x: semantic_loss(x[0], torch.eye(5, dtype=torch.float64)),
         lambda x: exemplar_contrast(x[0, :2, :2], unit(3, 40, 170, 250), tau=0.5).loss,
     ],

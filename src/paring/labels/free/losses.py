@@ -104,15 +104,25 @@ def pairwise_loss(
     likeness : (8, H, W), see `colour_likeness`, at the same dilation.
     inside : (n, H, W), 1 in the box of each mask.
     """
+    total, number = pairwise_terms(logits, likeness, inside, least=least, dilation=dilation)
+    return total / number.clamp(min=1)
+
+
+def pairwise_terms(
+    logits: Tensor, likeness: Tensor, inside: Tensor, *, least: float = 0.3, dilation: int = 2
+) -> tuple[Tensor, Tensor]:
+    """Sum of -log(p q + (1 - p)(1 - q)) over the pairs that count, and their number.
+
+    So that the mean can be taken over several images; see `pairwise_loss`.
+    """
     if not len(logits):
-        return logits.sum()
+        return logits.sum(), inside.sum()
     on, off = F.logsigmoid(logits), F.logsigmoid(-logits)
     together = torch.logaddexp(
         on[None] + shifted(on, dilation), off[None] + shifted(off, dilation)
     )  # (8, n, H, W); what is outside has no likeness
     counted = (likeness >= least)[:, None] & (inside > 0)[None]
-    number = counted.sum().clamp(min=1)
-    return -(together * counted).sum() / number
+    return -(together * counted).sum(), counted.sum()
 
 
 def warmed_up(step: int, steps: int) -> float:
@@ -122,26 +132,6 @@ def warmed_up(step: int, steps: int) -> float:
     (0.25, 1.0, 1.0)
     """
     return min(step / steps, 1.0) if steps else 1.0
-
-
-def focal_loss(
-    logits: Tensor, targets: Tensor, *, alpha: float = 0.25, gamma: float = 2.0
-) -> Tensor:
-    """Focal loss of cells, by the number of positive ones and one more.
-
-    Parameters
-    ----------
-    logits, targets : of one shape; a target is 1 where the cell has a thing.
-
-    References
-    ----------
-    Lin et al., Focal Loss for Dense Object Detection, ICCV 2017.
-    """
-    targets = targets.to(logits.dtype)
-    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    right = torch.where(targets > 0, logits.sigmoid(), 1 - logits.sigmoid())
-    balance = torch.where(targets > 0, alpha, 1 - alpha)
-    return (balance * (1 - right) ** gamma * each).sum() / (targets.sum() + 1)
 
 
 def semantic_loss(embeddings: Tensor, given: Tensor) -> Tensor:
