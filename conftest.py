@@ -6,4 +6,8 @@ from importlib.util import find_spec
 
 ON_TORCH = ("channels", "models", "training", "evaluation", "labels/tags", "labels/free")
 
-collect_ignore_glob = [] if find_spec("torch") else [f"src/paring/{room}/*" for room in ON_TORCH]
+collect_ignore_glob = (
+    []
+    if find_spec("torch")
+    else [*(f"src/paring/{room}/*" for room in ON_TORCH), "src/paring/labels/trainings.py"]
+)

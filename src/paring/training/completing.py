@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,15 @@ def complete(
         problem = in_words(error, tree, kind)
         blamed = next((text for key, text in given.items() if problem.startswith(key)), where)
         raise InputError(f"{blamed}: {problem}") from error
+
+
+def settle_weights(tree: dict[str, Any], folder: Path, where: str) -> None:
+    """Make the path of the weights absolute; null and ``"hub"`` stay."""
+    named = tree.get("weights")
+    if named == "":
+        raise InputError(f"{where}: weights is an empty path; write null for none")
+    if isinstance(named, str) and named != "hub":
+        tree["weights"] = os.path.abspath(folder / Path(named).expanduser())
 
 
 def value_at(tree: Any, key: Sequence[str]) -> Any:

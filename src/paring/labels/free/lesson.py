@@ -22,7 +22,7 @@ from paring.labels.free.losses import (
     warmed_up,
 )
 from paring.models.solo_cells import Asked
-from paring.models.solov2 import SoloModel, boxes_about, category_loss
+from paring.models.solov2 import SoloModel, boxes_about, category_loss, dice_loss
 from paring.training.fitting import FittedLesson, Fitting
 from paring.training.sections import NotNegative, Section, Share, Whole
 
@@ -76,10 +76,14 @@ class FreeLesson(FittedLesson):
     model : what learns; of one class, with an embedding.
     coarse : see `Coarse`.
     given : float32 (n, d), embeddings of the pseudo-labels.
+    true : bool (n,), which of them are the truth: their masks are learnt by Dice, as they are, and
+        their embeddings are not.
     exemplars, contrasting : what images contrast with, and how; without exemplars they do not.
     fitting, seed, file_names : see `FittedLesson`.
     """
 
+    given: Tensor
+    true: Tensor
     pool: Tensor
 
     def __init__(
@@ -91,15 +95,19 @@ class FreeLesson(FittedLesson):
         seed: int,
         file_names: Sequence[str],
         *,
+        true: NDArray[np.bool_] | None = None,
         exemplars: Exemplars | None = None,
         contrasting: Contrasting | None = None,
     ) -> None:
         super().__init__(fitting, seed, file_names)
         self.model, self.coarse = model, coarse
         self.register_buffer("given", torch.from_numpy(given), persistent=False)
+        sure = np.zeros(len(given), bool) if true is None else true
+        self.register_buffer("true", torch.from_numpy(sure), persistent=False)
         self.exemplars = exemplars
         self.contrasting = contrasting or Contrasting()
         self.embedding: Embedding | None = None
+        self._used = 0  # batches that have seen the exemplars as they are
         if exemplars is not None and len(exemplars) and self.contrasting.weight:
             self.embedding = Embedding(model.solo.fpn_channels)
             self.register_buffer("pool", torch.empty(0), persistent=False)
@@ -117,36 +125,35 @@ class FreeLesson(FittedLesson):
         told = self.model.tell(levels, size)
         asked = self.model.ask(told, targets)
         loss = category_loss(told.categories, asked.categories)
-        loss = loss + self._of_masks(asked, flat["likeness"])
-        if self.coarse.semantic and asked.embeddings is not None and len(asked.images):
-            rows = torch.cat(
-                [
-                    flat["instance_rows"][image][asked.instances[asked.images == image]]
-                    for image in range(len(targets))
-                ]
-            )
-            told_of = semantic_loss(asked.embeddings, self.given[rows])  # type: ignore[index]
-            loss = loss + self.coarse.semantic * told_of
+        rows = _rows(asked, flat["instance_rows"])
+        sure = self.true[rows]
+        loss = loss + self._of_masks(asked, flat["likeness"], ~sure)
+        if bool(sure.any()):
+            loss = loss + self.model.solo.dice * dice_loss(asked.logits[sure], asked.masks[sure])
+        if self.coarse.semantic and asked.embeddings is not None:
+            alike = semantic_loss(asked.embeddings[~sure], self.given[rows[~sure]])
+            loss = loss + self.coarse.semantic * alike
         if self.embedding is not None:
             found = self._contrast(levels[self.contrasting.level], flat["masks"])
             loss = loss + self.contrasting.weight * found.loss
         return loss
 
-    def _of_masks(self, asked: Asked, likeness: Sequence[Tensor]) -> Tensor:
-        """Eq. 9."""
+    def _of_masks(self, asked: Asked, likeness: Sequence[Tensor], coarse: Tensor) -> Tensor:
+        """Eq. 9 over the masks that are coarse (p,)."""
         wished = self.coarse
-        logits = asked.logits.float()
+        logits, masks = asked.logits[coarse].float(), asked.masks[coarse]
+        images = asked.images[coarse]
         chance = logits.sigmoid()
-        loss = wished.max_projection * max_projection_loss(chance, asked.masks)
-        loss = loss + wished.average_projection * average_projection_loss(chance, asked.masks)
+        loss = wished.max_projection * max_projection_loss(chance, masks)
+        loss = loss + wished.average_projection * average_projection_loss(chance, masks)
         heavy = wished.pairwise * warmed_up(self._step(), wished.pairwise_steps)
         if not heavy or not len(logits):
             return loss
-        inside = box_masks(asked.masks)
+        inside = box_masks(masks)
         total, number = logits.new_zeros(()), logits.new_zeros(())
         for image, alike in enumerate(likeness):
-            rows = asked.images == image
-            if rows.any():
+            rows = images == image
+            if bool(rows.any()):
                 some, pairs = pairwise_terms(
                     logits[rows],
                     alike,
@@ -184,12 +191,20 @@ class FreeLesson(FittedLesson):
             self.log(ACTIVE, found.active / n)
         return Contrast(found.loss / n, found.active)
 
+    def on_train_epoch_start(self) -> None:
+        """Each epoch looks at the exemplars anew, so that a resumed training sees the same."""
+        super().on_train_epoch_start()
+        if self.embedding is not None:
+            self.pool = self.pool[:0]
+
     @torch.no_grad()
     def _refreshed(self) -> Tensor:
-        """Embeddings of the exemplars, looked at anew every so many steps."""
+        """Embeddings of the exemplars, looked at anew every so many batches."""
         assert self.exemplars is not None
-        step = self.global_step if self._trainer is not None else 0
-        if not len(self.pool) or step % self.contrasting.refresh == 0:
+        if len(self.pool):
+            self._used += 1
+        if not len(self.pool) or self._used >= self.contrasting.refresh:
+            self._used = 0
             was = self.model.training
             self.model.eval()  # so that they do not move the statistics of the norms
             device = self.pool.device
@@ -202,6 +217,13 @@ class FreeLesson(FittedLesson):
             self.model.train(was)
             self.pool = torch.cat(parts)
         return self.pool
+
+
+def _rows(asked: Asked, instance_rows: Sequence[Tensor]) -> Tensor:
+    """Which pseudo-label each cell tells (p,)."""
+    return torch.cat(
+        [own[asked.instances[asked.images == image]] for image, own in enumerate(instance_rows)]
+    )
 
 
 _FLAT = ("image", "boxes", "labels", "masks", "instance_rows", "likeness")

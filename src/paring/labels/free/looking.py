@@ -143,7 +143,8 @@ class FeatureFolder:
             )
         if not np.isfinite(found).all():
             raise InputError(f"{path}: holds values that are not finite numbers")
-        return found.astype(np.float32, copy=False)
+        numbers: NDArray[np.float32] = found.astype(np.float32, copy=False)
+        return numbers
 
 
 def seen_at(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +12,7 @@ from msgspec import Meta
 from paring.errors import InputError
 from paring.labels.tags.inference import Inference
 from paring.labels.tags.lesson import Mining
-from paring.training.completing import complete
+from paring.training.completing import complete, settle_weights
 from paring.training.fitting import Fitting
 from paring.training.notation import parse_yaml, write_yaml
 from paring.training.recipe import built_in, recipe_text
@@ -150,22 +149,13 @@ def load_tag_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TagRecip
     tree = parse_yaml(text, where)
     if not isinstance(tree, dict):
         raise InputError(f"{where}: is no recipe; it must be a section with keys, such as network")
-    recipe = complete(tree, overrides, TagRecipe, where=where, folder=folder, settle=_settle)
+    recipe = complete(tree, overrides, TagRecipe, where=where, folder=folder, settle=settle_weights)
     if recipe.weights is None and recipe.network.start == "weights":
         raise InputError(
             f"{where}: network.start is weights, but none are given; give weights=PATH, "
             "weights=hub, or network.start=classifier"
         )
     return recipe
-
-
-def _settle(tree: dict[str, Any], folder: Path, where: str) -> None:
-    """Make the path of the weights absolute."""
-    named = tree.get("weights")
-    if named == "":
-        raise InputError(f"{where}: weights is an empty path; write null for none")
-    if isinstance(named, str) and named != "hub":
-        tree["weights"] = os.path.abspath(folder / Path(named).expanduser())
 
 
 __all__ = ["TagRecipe", "load_tag_recipe", "tag_recipes"]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
@@ -15,7 +14,6 @@ from paring.dataset.masks import MaskStore
 from paring.dataset.pixels import read_pixels
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
-from paring.dataset.writing import beside
 from paring.errors import InputError
 from paring.labels.proposals import propose
 from paring.labels.proposals.files import rows_by_image
@@ -43,15 +41,15 @@ from paring.labels.tags.peaks import find_peaks
 from paring.labels.tags.predicting import Found, found_file, predict_image
 from paring.labels.tags.recipe import TagRecipe
 from paring.labels.tags.regions import Regions, cut_regions, regions_of
+from paring.labels.trainings import device_of, fitted_in, is_fitted, note_fitted
 from paring.models.calling import evaluating
 from paring.models.stride import StrideEncoder
-from paring.training.fitting import Fitted, FittedLesson, Fitting, fit
+from paring.training.fitting import Fitted, FittedLesson, fit
 from paring.training.loading import Seeded
 
 Say = Callable[[str], None]
 
 CLASSIFIER, NETWORK = "classifier.safetensors", "network.safetensors"
-_FITTED = "fitted.json"
 
 
 class Way:
@@ -106,7 +104,7 @@ class Way:
                 mean=recipe.mean,
                 std=recipe.std,
             )
-            if not (folder / _FITTED).is_file():
+            if not is_fitted(folder):
                 if recipe.weights is None:
                     self.say(
                         "the classifier's encoder starts from chance; weights=hub or weights=PATH "
@@ -118,10 +116,10 @@ class Way:
                 lesson = ClassifierLesson(model, wished.fitting, recipe.seed, _names(tags.data))
                 fitted = self._fit("classifier", lesson, samples, folder)
                 save_file(_tensors(model), folder / CLASSIFIER)
-                _note(fitted, folder)
+                note_fitted(fitted, folder)
             model.load_state_dict(load_file(folder / CLASSIFIER))
-            self.trained["classifier"] = _noted(folder)
-            return model.eval().to(_device(wished.fitting))
+            self.trained["classifier"] = fitted_in(folder)
+            return model.eval().to(device_of(wished.fitting))
 
     def regions(self, proposals: Dataset, classifier: TagClassifier) -> Tags:
         """Pre-computed pseudo-labels of every image; gives the tags of those with proposals."""
@@ -187,7 +185,7 @@ class Way:
             "network", after=("regions",), how=wished, mining=recipe.mining
         ) as folder:
             file = folder / NETWORK
-            if not (folder / _FITTED).is_file():
+            if not is_fitted(folder):
                 model = self._new_network(tags)
                 samples = ProposalSamples(
                     tags.data,
@@ -202,9 +200,9 @@ class Way:
                 )
                 fitted = self._fit("network", lesson, samples, folder)
                 save_network(model, file)
-                _note(fitted, folder)
-            self.trained["network"] = _noted(folder)
-            return load_network(file).to(_device(wished.fitting))
+                note_fitted(fitted, folder)
+            self.trained["network"] = fitted_in(folder)
+            return load_network(file).to(device_of(wished.fitting))
 
     def _new_network(self, tags: Tags) -> TagNetwork:
         recipe, wished = self.recipe, self.recipe.network
@@ -267,16 +265,6 @@ class Way:
         )
 
 
-def _note(fitted: Fitted, folder: Path) -> None:
-    """Say that a training is finished, its weights in place."""
-    with beside(folder / _FITTED) as fresh:
-        fresh.write_bytes(msgspec.json.encode(fitted))
-
-
-def _noted(folder: Path) -> Fitted:
-    return msgspec.json.decode((folder / _FITTED).read_bytes(), type=Fitted)
-
-
 def _names(data: Dataset) -> list[str]:
     names: list[str] = data.images["file_name"].to_list()
     return names
@@ -289,13 +277,6 @@ def _path(data: Dataset, name: str) -> Path:
 
 def _tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {key: one.detach().cpu().contiguous() for key, one in model.state_dict().items()}
-
-
-def _device(wished: Fitting) -> torch.device:
-    """Where a trained model is asked: where it was trained."""
-    if wished.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if wished.accelerator == "mps" else "cpu")
 
 
 def _refuse_other_size(masks: MaskStore, name: str, size: tuple[int, int]) -> None:
