@@ -1,4 +1,6 @@
-from paring.models.layouts import layouts_of
+import pytest
+
+from paring.models.layouts import layouts_of, unwrapped
 
 
 def test_a_residual_network_has_one_layout_and_loses_its_classifier() -> None:
@@ -31,3 +33,20 @@ def test_the_first_block_of_mobilenet_has_no_expansion() -> None:
     assert to_timm("features.2.conv.0.0.weight") == "blocks.1.0.conv_pw.weight"
     assert to_timm("features.2.conv.2.weight") == "blocks.1.0.conv_pwl.weight"
     assert to_timm("features.2.conv.3.bias") == "blocks.1.0.bn3.bias"
+
+
+@pytest.mark.parametrize(
+    ("inside", "beside"),
+    [
+        ("module.encoder_q.", ["module.encoder_k.conv1.weight", "module.queue"]),
+        ("module.base_encoder.", ["module.momentum_encoder.conv1.weight"]),
+        ("module.backbone.", ["module.head.mlp.0.weight"]),
+        ("backbone.", ["neck.mlp.0.weight", "head.fc.bias"]),
+        ("teacher.backbone.", ["student.backbone.conv1.weight"]),
+        ("", []),
+    ],
+)
+def test_an_encoder_is_found_within_what_its_training_saved(inside: str, beside: list[str]) -> None:
+    own = ["conv1.weight", "layer1.0.bn1.bias"]
+    found = unwrapped([*(inside + key for key in own), *beside])
+    assert found == {key: inside + key for key in own}

@@ -136,6 +136,48 @@ def test_weights_reach_the_encoder_of_every_task(name: str, shared_data: Path) -
     assert torch.equal(first, load_file(file)["features.0.0.weight"].float())
 
 
+@pytest.mark.parametrize("kind", ["moco", "dino", "densecl", "plain"])
+def test_weights_as_self_supervised_trainings_save_them_are_found(
+    kind: str, tmp_path: Path
+) -> None:
+    theirs = lively(torchvision.models.resnet50(weights=None))
+    body = {key: one for key, one in theirs.state_dict().items() if not key.startswith("fc.")}
+    other = {key: one + 1 for key, one in body.items()}
+    saved = {
+        "moco": {
+            "epoch": 200,
+            "state_dict": {f"module.encoder_q.{key}": one for key, one in body.items()}
+            | {f"module.encoder_k.{key}": one for key, one in other.items()}
+            | {"module.encoder_q.fc.0.weight": torch.zeros(4, 4), "module.queue": torch.zeros(2)},
+        },
+        "dino": {
+            "student": {f"module.backbone.{key}": one for key, one in other.items()},
+            "teacher": {f"backbone.{key}": one for key, one in body.items()}
+            | {"head.mlp.0.weight": torch.zeros(2)},
+            "epoch": 1,
+        },
+        "densecl": {
+            "state_dict": {f"backbone.{key}": one for key, one in body.items()}
+            | {"neck.mlp.0.weight": torch.zeros(2)}
+        },
+        "plain": body,
+    }[kind]
+    torch.save(saved, tmp_path / "weights.pth")
+    encoder = build_encoder("resnet50", weights=tmp_path / "weights.pth")
+    own = encoder.net.state_dict()
+    assert torch.equal(own["conv1.weight"], body["conv1.weight"])
+    assert torch.equal(own["layer4.2.bn3.running_var"], body["layer4.2.bn3.running_var"])
+
+
+def test_a_file_of_pytorch_that_is_more_than_tensors_is_refused(tmp_path: Path) -> None:
+    torch.save({"run": print}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"weights.pth: cannot be read as weights of PyTorch"):
+        read_tensors(tmp_path / "weights.pth")
+    torch.save({"epoch": 3}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"weights.pth: holds no weights by name"):
+        read_tensors(tmp_path / "weights.pth")
+
+
 # -- what does not fit -------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from paring.lazy import lazily
 
 if TYPE_CHECKING:
+    from paring.evaluation.agnostic import agnostic_metrics
     from paring.evaluation.cost import measure_cost
     from paring.evaluation.dense import DenseTally
     from paring.evaluation.detection import category_ap, coco_metrics, map_at
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DenseTally",
+    "agnostic_metrics",
     "category_ap",
     "coco_metrics",
     "map_at",
@@ -24,6 +26,7 @@ __all__ = [
 
 _HOMES = {
     "DenseTally": "paring.evaluation.dense",
+    "agnostic_metrics": "paring.evaluation.agnostic",
     "category_ap": "paring.evaluation.detection",
     "coco_metrics": "paring.evaluation.detection",
     "map_at": "paring.evaluation.detection",

@@ -7,6 +7,18 @@ from collections.abc import Callable, Iterable
 CLASSIFIERS = ("classifier.", "fc.", "head.", "head_dist.")
 _STAGES = (1, 2, 3, 4, 3, 3, 1)  # MobileNetV2: inverted residual blocks per stage
 
+_WRAPPERS = (
+    "module.",
+    "teacher.",
+    "module.",
+    "encoder_q.",
+    "base_encoder.",
+    "backbone.",
+    "encoder.",
+    "model.",
+)
+"""Parts that an encoder lies in, from the outermost."""
+
 Layout = Callable[[str], str | None]
 
 
@@ -28,6 +40,31 @@ def layouts_of(own: Iterable[str]) -> list[Layout]:
     if "stages_0.norm.weight" in keys:
         return [_as_is, _flat_stages]
     return [_as_is]
+
+
+def unwrapped(keys: Iterable[str]) -> dict[str, str]:
+    """Keys of an encoder within the network that a self-supervised training saves, stripped.
+
+    Of MoCo that is the query encoder, of DINO the teacher's backbone, of DenseCL and others the
+    backbone; what lies beside it (heads, key encoder, queue) is left out.
+
+    Returns
+    -------
+    dict
+        The file's key of each encoder's key.
+
+    >>> unwrapped(["module.encoder_q.conv1.bias", "module.encoder_k.conv1.bias", "module.queue"])
+    {'conv1.bias': 'module.encoder_q.conv1.bias'}
+    """
+    found = {key: key for key in keys}
+    for wrapper in _WRAPPERS:
+        inside = {
+            key.removeprefix(wrapper): whole
+            for key, whole in found.items()
+            if key.startswith(wrapper)
+        }
+        found = inside or found
+    return found
 
 
 def _as_is(key: str) -> str | None:

@@ -1,39 +1,44 @@
-"""Pretrained weights of an encoder: from a safetensors file, or from timm's hub."""
+"""Pretrained weights of an encoder: from a file, or from timm's hub."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import safetensors
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from paring.errors import InputError
+from paring.errors import InputError, first_line
 from paring.models.hub import hub_weights
-from paring.models.layouts import Layout, layouts_of
+from paring.models.layouts import Layout, layouts_of, unwrapped
 
 # parts before the classifier that encoders of features leave out, in torchvision's and timm's names
 _BEHIND_FEATURES = ("conv_head.", "bn2.", "features.18.")
 _SHOWN = 3
+_OF_TORCH = (".pth", ".pt", ".tar", ".bin", ".ckpt")
+_INSIDE = ("state_dict", "model", "teacher")  # where trainings keep the weights, in turn
 
 
 def load_encoder_weights(net: nn.Module, name: str, weights: str | Path) -> None:
     """Load all weights of an encoder, or none.
 
-    Keys may be those of torchvision's model, of timm's, or of the encoder itself. The
-    classifier's are passed over. Counters of batches may be missing, for nothing depends on them.
+    Keys may be those of torchvision's model, of timm's, or of the encoder itself, also within what
+    MoCo, DINO or DenseCL save. The classifier's are passed over. Counters of batches may be
+    missing, for nothing depends on them.
 
     Parameters
     ----------
     net : the encoder.
     name : its name, for messages and for the hub.
-    weights : path of a safetensors file, or ``"hub"``.
+    weights : path of a file, see `read_tensors`, or ``"hub"``.
 
     Raises
     ------
     InputError
-        Where the file is missing or is not safetensors, and where keys or shapes do not fit; the
+        Where the file is missing or holds no weights, and where keys or shapes do not fit; the
         message names the first of them and says how many there are.
     """
     if str(weights) == "hub":
@@ -44,13 +49,37 @@ def load_encoder_weights(net: nn.Module, name: str, weights: str | Path) -> None
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; `InputError` names a file that is none."""
+    """The tensors of a file; `InputError` names a file that holds none.
+
+    It is safetensors, or of PyTorch (``.pth``, ``.pt``, ``.tar``, ``.bin``, ``.ckpt``); of the
+    latter only tensors are read, no code of it is run.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file of weights")
+    if Path(path).suffix in _OF_TORCH:
+        return _of_torch(path)
     try:
         return load_file(path)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: is not a safetensors file ({error})") from error
+
+
+def _of_torch(path: str | Path) -> dict[str, Tensor]:
+    """Tensors of a file of PyTorch, where they may lie within what a training saved beside them."""
+    try:
+        tree = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, OSError, ValueError, EOFError, KeyError, UnpicklingError) as error:
+        raise InputError(
+            f"{path}: cannot be read as weights of PyTorch alone ({first_line(error)})"
+        ) from error
+    for name in _INSIDE:
+        if isinstance(tree, Mapping) and isinstance(tree.get(name), Mapping):
+            tree = tree[name]
+    found = tree.items() if isinstance(tree, Mapping) else ()
+    tensors = {str(key): one for key, one in found if isinstance(one, Tensor)}
+    if not tensors:
+        raise InputError(f"{path}: holds no weights by name")
+    return tensors
 
 
 def fitted(
@@ -63,7 +92,10 @@ def fitted(
     >>> fitted(own, {"conv1.weight": torch.ones(2), "fc.bias": torch.ones(9)}, place="", encoder="")
     {'conv1.weight': tensor([1., 1.])}
     """
-    attempts = [_renamed(own, given, layout) for layout in layouts_of(own)]
+    inner = {key: given[whole] for key, whole in unwrapped(given).items()}
+    attempts = [
+        _renamed(own, weights, layout) for weights in (given, inner) for layout in layouts_of(own)
+    ]
     found, missing, unexpected = min(attempts, key=lambda parts: len(parts[1]) + len(parts[2]))
     if missing or unexpected:
         raise InputError(

@@ -21,6 +21,7 @@ from paring.report.page import is_page, write_page
 from paring.report.pages.channels import channels_page
 from paring.report.pages.cut import cut_page
 from paring.report.pages.experiment import experiment_page
+from paring.report.pages.free import free_page
 from paring.report.pages.leaks import leaks_page
 from paring.report.pages.several import several_page
 from paring.report.pages.tags import tags_page
@@ -34,6 +35,7 @@ KINDS: tuple[Callable[[Path, Wishes], Subject | None], ...] = (
     experiment_page,
     channels_page,
     tags_page,
+    free_page,
 )
 """What a page can be about; the first that knows the run makes its page."""
 

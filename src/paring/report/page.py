@@ -27,7 +27,9 @@ SCRIPTS = (
     "browse.js",
     "experiment.js",
     "channels.js",
+    "mined.js",
     "tags.js",
+    "free.js",
     "about.js",
     "start.js",
 )

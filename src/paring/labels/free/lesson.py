@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -107,6 +108,7 @@ class FreeLesson(FittedLesson):
         self.exemplars = exemplars
         self.contrasting = contrasting or Contrasting()
         self.embedding: Embedding | None = None
+        self.active, self.embedded = 0, 0  # in this epoch
         self._used = 0  # batches that have seen the exemplars as they are
         if exemplars is not None and len(exemplars) and self.contrasting.weight:
             self.embedding = Embedding(model.solo.fpn_channels)
@@ -187,13 +189,14 @@ class FreeLesson(FittedLesson):
             embeddings.float(), pool.float(), alpha=wished.alpha, beta=wished.beta, tau=wished.tau
         )
         n = max(1, len(embeddings))
-        if self._trainer is not None:
-            self.log(ACTIVE, found.active / n)
+        self.active += found.active
+        self.embedded += len(embeddings)
         return Contrast(found.loss / n, found.active)
 
     def on_train_epoch_start(self) -> None:
         """Each epoch looks at the exemplars anew, so that a resumed training sees the same."""
         super().on_train_epoch_start()
+        self.active, self.embedded = 0, 0
         if self.embedding is not None:
             self.pool = self.pool[:0]
 
@@ -217,6 +220,18 @@ class FreeLesson(FittedLesson):
             self.model.train(was)
             self.pool = torch.cat(parts)
         return self.pool
+
+
+class ActiveShare(pl.Callback):
+    """Logs which share of the embeddings of an epoch had a positive and a negative exemplar."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, lesson: pl.LightningModule) -> None:
+        """Log it, before the checkpoint of the epoch."""
+        assert isinstance(lesson, FreeLesson)
+        if lesson.embedded:
+            share = {ACTIVE: lesson.active / lesson.embedded, "epoch": trainer.current_epoch}
+            for log in trainer.loggers:
+                log.log_metrics(share, step=trainer.global_step - 1)
 
 
 def _rows(asked: Asked, instance_rows: Sequence[Tensor]) -> Tensor:

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
+from paring.errors import InputError
 from paring.evaluation.seen import resized
 from paring.evaluation.threads import torch_threads
 from paring.labels.free.finding import found_file
 from paring.labels.free.found import Found, FreeLabels, gathered
 from paring.labels.free.looking import seen_at
+from paring.labels.trainings import device_of
+from paring.models import load
 from paring.models.calling import evaluating
 from paring.models.solov2 import SoloModel
+from paring.training.fitting import Fitting
 from paring.training.resizing import Geometry
 from paring.training.samples import Samples
 
@@ -50,7 +54,7 @@ def predict_free(
     InputError
         Where the folder of the images is not known, or one cannot be read.
     """
-    samples = Samples(data, "instance", data.categories["name"].to_list(), size=size, targets=False)
+    samples = Samples(data, "instance", model.classes, size=size, targets=False)
     found: dict[int, Found] = {}
     with torch.inference_mode(), evaluating(model), torch_threads(threads):
         for row, image_id in enumerate(data.images["image_id"]):
@@ -65,6 +69,24 @@ def predict_free(
             if progress is not None:
                 progress(label, row + 1, len(data))
     return gathered(data, found, model.solo.embedding)
+
+
+def load_free(path: Path) -> SoloModel:
+    """The network of a run, in evaluation mode, on a GPU where there is one.
+
+    Raises `InputError` where the file is none of a network that was learnt from images alone.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path.parent}: has no {path.name}; name a run of `paring labels from-images` that "
+            "trained a network"
+        )
+    model = load(path)
+    if not isinstance(model, SoloModel) or not model.solo.embedding:
+        raise InputError(
+            f"{path}: is a {model.name}, not a network that was learnt from images alone"
+        )
+    return model.eval().to(device_of(Fitting()))
 
 
 def found_in(model: SoloModel, image: torch.Tensor, geometry: Geometry) -> Found:

@@ -106,7 +106,7 @@ def pasted(onto: Sample, other: Sample, *, covered: float) -> Sample:
     front = other["masks"]
     if not len(front):
         return onto
-    mask = front.any(dim=0)
+    mask = front.amax(dim=0) > 0
     back = onto["masks"]
     areas = back.flatten(1).sum(dim=1).float()
     left = back * ~mask

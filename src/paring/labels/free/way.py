@@ -20,7 +20,7 @@ from paring.labels.free.exemplars import (
 )
 from paring.labels.free.finding import find_masks, image_vectors
 from paring.labels.free.found import FreeLabels
-from paring.labels.free.lesson import ACTIVE, Exemplars, FreeLesson
+from paring.labels.free.lesson import ACTIVE, ActiveShare, Exemplars, FreeLesson
 from paring.labels.free.looking import EncoderFeatures, Features
 from paring.labels.free.predicting import best_mask, predict_free
 from paring.labels.free.recipe import FreeRecipe
@@ -167,6 +167,7 @@ class Way:
                     label=f"training the {stage} stage",
                     progress=self.progress,
                     say=self.say,
+                    along=[ActiveShare()],
                 )
                 save(model, file)
                 note_fitted(fitted, folder)
@@ -195,7 +196,7 @@ class Way:
         return model
 
     def active(self, stage: str) -> float | None:
-        """The share of embeddings with a non-zero contrast, meant over the steps of a stage."""
+        """The share of embeddings with a non-zero contrast, meant over the epochs of a stage."""
         rows = TableLog(self.stages.folder / stage / "training" / LOG).rows
         shares = [float(row[ACTIVE]) for row in rows if ACTIVE in row]
         if not shares:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
-from paring.dataset import rle
-from paring.dataset.table import Dataset
+from paring.labels.examples import Pictured, Shape, from_best_to_worst, shapes_of
 
 if TYPE_CHECKING:
     from paring.labels.tags.running import Mined
@@ -18,15 +16,6 @@ if TYPE_CHECKING:
 FILE = "examples.json"
 LAYERS = ("seeds", "truth", "labels")
 """What is drawn one after the other: seeds, pseudo ground truth, pseudo-labels."""
-
-
-class Shape(msgspec.Struct):
-    """A mask: its class by name (empty for a seed), score, and COCO's run lengths."""
-
-    tag: str
-    score: float | None
-    size: tuple[int, int]
-    counts: str
 
 
 class Peak(msgspec.Struct):
@@ -37,13 +26,9 @@ class Peak(msgspec.Struct):
     column: float
 
 
-class Example(msgspec.Struct):
+class Example(Pictured):
     """One image."""
 
-    image_id: int
-    file_name: str
-    width: int
-    height: int
     tags: list[str]
     peaks: list[Peak]
     seeds: list[Shape]
@@ -73,9 +58,7 @@ def _chosen(mined: Mined, most: int) -> list[int]:
         np.mean([best.get((i, tags.category_ids[c]), 0.0) for c in np.flatnonzero(row)])
         for i, row in zip(ids, tags.present, strict=True)
     ]
-    order = np.argsort(-np.array(means), kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))
-    return [ids[row] for row in order[places].tolist()]
+    return [ids[row] for row in from_best_to_worst([float(one) for one in means], most)]
 
 
 def _example(mined: Mined, image_id: int) -> Example:
@@ -97,27 +80,13 @@ def _example(mined: Mined, image_id: int) -> Example:
         peaks=[
             Peak(names[int(c)], round(y, 5), round(x, 5)) for y, x, c, _ in found.peaks.tolist()
         ],
-        seeds=_shapes(mined.proposals, found.seeds, [("", None)] * len(found.seeds)),
-        truth=_shapes(
+        seeds=shapes_of(mined.proposals, found.seeds, [("", None)] * len(found.seeds)),
+        truth=shapes_of(
             mined.proposals, found.truth, [(names[c], None) for c in found.truth_classes]
         ),
-        labels=_shapes(
+        labels=shapes_of(
             mined.pseudo_labels,
             np.array(chosen, np.int64),
             [(by_id[c], s) for c, s in labels.select("category_id", "score").iter_rows()],
         ),
     )
-
-
-def _shapes(data: Dataset, rows: Any, said: Iterable[tuple[str, float | None]]) -> list[Shape]:
-    """Masks of some rows of a data set, each with its class and score."""
-    if not len(rows):
-        return []
-    masks = data.masks.take(rows).to_rle()
-    texts = rle.encode_text(masks.counts, masks.count_offsets)
-    return [
-        Shape(tag, score, (int(high), int(wide)), text.decode())
-        for (tag, score), high, wide, text in zip(
-            said, masks.heights, masks.widths, texts, strict=True
-        )
-    ]

@@ -4,10 +4,10 @@
 const learnt = paring.data.tags ?? null;
 
 const LAYERS_OF_TAGS = [
-  ["labels", "Pseudo-labels"],
-  ["truth", "Pseudo ground truth"],
-  ["seeds", "Seeds"],
-  ["peaks", "Peaks"],
+  { name: "labels", title: "Pseudo-labels", one: "mask" },
+  { name: "truth", title: "Pseudo ground truth", one: "mask" },
+  { name: "seeds", title: "Seeds", one: "mask", each: true },
+  { name: "peaks", title: "Peaks", one: "peak" },
 ];
 
 if (learnt) {
@@ -69,75 +69,15 @@ paring.section({
   title: "How tags became masks",
   when: () => learnt?.examples.length,
   render(box) {
-    const order = learnt.examples.map((_, row) => row);
-    let layer = "labels";
-    let shown = 12;
-    const grid = h("div", { class: "cards mined" });
-    const more = h(
-      "button",
-      { type: "button", class: "quiet", onclick: () => ((shown += 24), draw()) },
-      "Show more",
+    minedGallery(
+      box,
+      learnt.examples.map((one) => ({
+        points: { peaks: one.peaks },
+        layers: one.layers,
+        lines: [one.tags.join(", ")],
+      })),
+      LAYERS_OF_TAGS,
+      "From the surest image to the least sure. Peaks are where the classifier sees a tag, seeds the proposals that the last branch scores highest, pseudo ground truth the complete instances they grew into, pseudo-labels what is given out.",
     );
-    const draw = () => {
-      grid.replaceChildren(...order.slice(0, shown).map((row) => minedCard(row, layer)));
-      more.hidden = shown >= order.length;
-    };
-    box.append(
-      h(
-        "p",
-        { class: "note" },
-        "From the surest image to the least sure. Peaks are where the classifier sees a tag, seeds the proposals that the last branch scores highest, pseudo ground truth the complete instances they grew into, pseudo-labels what is given out.",
-      ),
-      choice("What is drawn", LAYERS_OF_TAGS, layer, (value) => ((layer = value), draw())),
-      grid,
-      more,
-    );
-    draw();
   },
 });
-
-// A picture with one layer of outlines, or its peaks, on it.
-function minedCard(row, layer) {
-  const one = learnt.examples[row];
-  const place = picture(row);
-  place.querySelector(".outlines")?.remove();
-  const drawn = one.layers[layer];
-  const ratio = images.width[row] / images.height[row] || 4 / 3;
-  if (layer === "peaks" && !place.classList.contains("none"))
-    place.append(
-      svg(
-        "svg",
-        { class: "outlines peaks", viewBox: `0 0 ${100 * ratio} 100`, "aria-hidden": "true" },
-        ...one.peaks.map(([y, x]) => svg("circle", { cx: 100 * ratio * x, cy: 100 * y, r: 3 })),
-      ),
-    );
-  else if (drawn) {
-    const [width, height] = drawn.size;
-    place.append(
-      svg(
-        "svg",
-        { class: "outlines", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" },
-        ...drawn.shapes.map(([tag, path], k) =>
-          svg("path", {
-            d: path,
-            stroke: colours.at(layer === "seeds" ? k : tag),
-            "vector-effect": "non-scaling-stroke",
-          }),
-        ),
-      ),
-    );
-  }
-  const number = layer === "peaks" ? one.peaks.length : (drawn?.shapes.length ?? 0);
-  return h(
-    "div",
-    { class: "card still", "data-row": row },
-    place,
-    h(
-      "span",
-      { class: "card-words" },
-      named(images.names[row]),
-      h("span", { class: "line" }, one.tags.join(", ")),
-      h("span", { class: "line" }, words.count(number, layer === "peaks" ? "peak" : "mask")),
-    ),
-  );
-}
