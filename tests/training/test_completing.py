@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import paring
-from paring.training.completing import complete, value_at
+from paring.training.completing import complete, settle_weights, value_at
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,3 +56,43 @@ def test_what_is_wrong_is_said(tree, overrides, said: str) -> None:
 def test_values_at_keys_that_are_not_there() -> None:
     assert value_at({"a": 1}, ("a", "b")) is None
     assert value_at({}, ("a",)) is None
+
+
+class Deep(msgspec.Struct, frozen=True):
+    one: int = 1
+    two: int = 2
+
+
+class Wide(msgspec.Struct, frozen=True):
+    deep: Deep = Deep(one=7, two=8)
+    name: str = "n"
+
+
+def test_a_section_that_says_something_keeps_the_rest_of_its_defaults() -> None:
+    def made(**given) -> Wide:
+        return complete(
+            {"deep": {"one": 5}},
+            (),
+            Wide,
+            where="here",
+            folder=Path(),
+            settle=lambda *_: None,
+            **given,
+        )
+
+    assert made(defaults=Wide()) == Wide(Deep(one=5, two=8))
+    assert made() == Wide(Deep(one=5, two=2))
+
+
+def test_paths_of_weights_start_from_the_folder_of_the_recipe(tmp_path: Path) -> None:
+    for given, expected in (
+        ("a.pth", str(tmp_path / "a.pth")),
+        ("hub", "hub"),
+        (None, None),
+        ("/x/b.pth", "/x/b.pth"),
+    ):
+        tree = {"weights": given}
+        settle_weights(tree, tmp_path, "here")
+        assert tree == {"weights": expected}
+    with pytest.raises(paring.InputError, match="here: weights is an empty path"):
+        settle_weights({"weights": ""}, tmp_path, "here")

@@ -1,4 +1,4 @@
-"""Fewer labels: mask proposals, and instance masks from image-level tags."""
+"""Fewer labels: mask proposals, and instance masks from tags or from images alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import TYPE_CHECKING
 from paring.lazy import lazily
 
 if TYPE_CHECKING:
+    from paring.labels.free.finding import find_masks
+    from paring.labels.free.masks import free_masks
+    from paring.labels.free.predicting import load_free, predict_free
+    from paring.labels.free.recipe import load_free_recipe
+    from paring.labels.free.running import labels_from_images
     from paring.labels.proposals import (
         load_proposals,
         proposal_quality,
@@ -20,9 +25,15 @@ if TYPE_CHECKING:
     from paring.labels.tags.running import labels_from_tags
 
 __all__ = [
+    "find_masks",
+    "free_masks",
+    "labels_from_images",
     "labels_from_tags",
+    "load_free",
+    "load_free_recipe",
     "load_proposals",
     "load_tag_recipe",
+    "predict_free",
     "proposal_quality",
     "propose",
     "propose_image",
@@ -33,6 +44,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "find_masks": "paring.labels.free.finding",
+    "free_masks": "paring.labels.free.masks",
+    "labels_from_images": "paring.labels.free.running",
+    "load_free": "paring.labels.free.predicting",
+    "load_free_recipe": "paring.labels.free.recipe",
+    "predict_free": "paring.labels.free.predicting",
     "labels_from_tags": "paring.labels.tags.running",
     "load_proposals": "paring.labels.proposals",
     "load_tag_recipe": "paring.labels.tags.recipe",

@@ -25,6 +25,7 @@ def complete(
     where: str,
     folder: Path,
     settle: Settle,
+    defaults: T | None = None,
 ) -> T:
     """A recipe of a kind from its keys, some of them set anew; `tree` is changed.
 
@@ -36,6 +37,8 @@ def complete(
     where, folder : how errors call it, and what its paths start from.
     settle : spells out in a tree, in place, what may be written shortly; is given the folder and
         what to call the tree as well.
+    defaults : a recipe whose values stand where the keys say nothing, also in sections of which
+        they say something; unset, the defaults of each section.
 
     Raises
     ------
@@ -54,12 +57,23 @@ def complete(
         put_value(tree, key, value_at(part, key))
         given[".".join(key)] = override
     refuse_endless(tree, where)
+    if defaults is not None:
+        _fill(tree, msgspec.to_builtins(defaults))
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
         problem = in_words(error, tree, kind)
         blamed = next((text for key, text in given.items() if problem.startswith(key)), where)
         raise InputError(f"{blamed}: {problem}") from error
+
+
+def _fill(tree: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Add what a tree lacks, in sections that it has as well."""
+    for key, value in defaults.items():
+        if key not in tree:
+            tree[key] = value
+        elif isinstance(value, dict) and isinstance(tree[key], dict):
+            _fill(tree[key], value)
 
 
 def settle_weights(tree: dict[str, Any], folder: Path, where: str) -> None:

@@ -26,6 +26,8 @@ class Masking(Section, frozen=True):
     threshold : of the soft value of a place that belongs to a mask.
     rank : ``"maskness"``, the mean soft value inside, is the published score; ``"contrast"`` is
         that less the mean outside.
+    border : power of the share of the image's border that a mask leaves free, likewise; what
+        touches much of it is ground more often than a thing. The published score has none.
     area : power of the share of the image that a mask takes, which its score is multiplied by.
     centred : whether the mean over the image is taken from its features first.
     least, most : shares of the image that a mask takes at least and at most.
@@ -42,7 +44,8 @@ class Masking(Section, frozen=True):
     scales: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (1.0, 0.5, 0.25)
     threshold: Share = 0.5
     rank: Literal["maskness", "contrast"] = "contrast"
-    area: NotNegative = 0.0
+    border: NotNegative = 2.0
+    area: NotNegative = 0.5
     centred: bool = True
     least: Share = 0.01
     most: Share = 1.0
@@ -58,6 +61,8 @@ class Masking(Section, frozen=True):
 
 PUBLISHED = Masking(
     rank="maskness",
+    border=0.0,
+    area=0.0,
     centred=False,
     least=0.0,
     highest=0.2,
@@ -169,6 +174,8 @@ def free_masks(
         outside = (maps.sum(dim=(2, 3)) - within) / (cells - areas).clamp(min=1)
         scores = maskness - outside
     scores = scores * (areas / cells) ** how.area
+    if how.border:
+        scores = scores * (1 - at_the_border(solid)) ** how.border
     kept = (areas > 1) & (areas >= how.least * cells) & (areas <= how.most * cells)
     found = []
     for image, size in enumerate(sizes):
@@ -196,6 +203,18 @@ def free_masks(
             )
         )
     return found
+
+
+def at_the_border(solid: Tensor) -> Tensor:
+    """Share (...) of the outermost places of masks (..., h, w) that they take.
+
+    >>> at_the_border(torch.tensor([[True, True, False], [False] * 3, [False] * 3]))
+    tensor(0.2500)
+    """
+    inner = solid[..., 1:-1, 1:-1].sum(dim=(-2, -1))
+    high, wide = solid.shape[-2:]
+    number = high * wide - max(0, high - 2) * max(0, wide - 2)
+    return (solid.sum(dim=(-2, -1)) - inner) / number
 
 
 def passing(solid: Tensor, *, highest: float, widest: float) -> Tensor:

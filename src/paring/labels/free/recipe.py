@@ -22,7 +22,7 @@ from paring.training.completing import complete, settle_weights
 from paring.training.fitting import Fitting
 from paring.training.notation import parse_yaml, write_yaml
 from paring.training.recipe import built_in, recipe_text
-from paring.training.sections import Positive, Section, Share, Side, Whole
+from paring.training.sections import NotNegative, Positive, Section, Share, Side, Whole
 
 _HERE = "paring.labels.free"
 _STEP = 32  # pixels, of the deepest feature
@@ -49,17 +49,17 @@ class Networking(Section, frozen=True):
     fitting: Fitting = Fitting(batch_size=8, lr=1.0e-3)
 
 
-class Updating(Section, frozen=True):
-    """Which predictions of the first stage become the pseudo-labels of the second.
+class Picking(Section, frozen=True):
+    """Which masks become pseudo-labels.
 
     Attributes
     ----------
     score : least score.
-    count : of an image at most.
-    highest, widest : as of free masks.
+    count : of an image at most, the best ones.
+    highest, widest : see `paring.labels.free.masks.Masking`.
     """
 
-    score: Share = 0.3
+    score: NotNegative = 0.3
     count: Whole = 20
     highest: Share = 0.0
     widest: Positive = 1.0
@@ -75,6 +75,8 @@ class FreeRecipe(Section, frozen=True):
         the network has the same one.
     weights : path, ``"hub"``, or None for an encoder that was never trained.
     mean, std : how images are normalised for them; None is ImageNet's.
+    first, second : which free masks the first network learns from, and which of its predictions
+        the second one.
     keep : least score of a pseudo-label among the last predictions.
 
     Example
@@ -91,7 +93,8 @@ class FreeRecipe(Section, frozen=True):
     looking: Looking = Looking()
     masks: Masking = Masking()
     network: Networking = Networking()
-    update: Updating = Updating()
+    first: Picking = Picking(score=0.0, count=5)
+    second: Picking = Picking()
     exemplars: Choosing = Choosing()
     contrast: Contrasting = Contrasting()
     keep: Share = 0.3
@@ -156,7 +159,13 @@ def load_free_recipe(path: str | Path, overrides: Sequence[str] = ()) -> FreeRec
     if not isinstance(tree, dict):
         raise InputError(f"{where}: is no recipe; it must be a section with keys, such as masks")
     recipe = complete(
-        tree, overrides, FreeRecipe, where=where, folder=folder, settle=settle_weights
+        tree,
+        overrides,
+        FreeRecipe,
+        where=where,
+        folder=folder,
+        settle=settle_weights,
+        defaults=FreeRecipe(),
     )
     wrong = [side for side in recipe.network.size if side % _STEP]
     if wrong:

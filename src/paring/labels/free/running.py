@@ -111,16 +111,16 @@ def labels_from_images(
     way = Way(data, recipe, Stages(Path(folder)), features=features, progress=progress, say=tell)
     way.check(trains=until == "trained")
     masks = way.masks()
+    picked = way.picked(masks, recipe.first)
     if until == "masks":
-        if not len(masks):
-            tell("nothing was found in any image; masks.least and masks.score say what counts")
-        return _freed(way, data, masks, masks, said)
-    refuse_nothing(masks, "search for free masks")
+        if not len(picked):
+            tell("nothing was found in any image; masks.least and first.score say what counts")
+        return _freed(way, data, masks, masks, said, labels=picked)
+    refuse_nothing(picked, "search for free masks")
     true = given if truth else None
-    first = way.network("first", masks, after=("masks",), truth=true)
+    first = way.network("first", picked, after=("masks",), truth=true)
     updated = way.update(first, after=("first",))
-    if not len(updated):
-        refuse_nothing(updated, "first network")
+    refuse_nothing(updated, "first network")
     before = ["update"]
     if given is None and recipe.exemplars.count:
         given = way.exemplars(first, after=("first",))
@@ -149,7 +149,7 @@ def _freed(
     predictions: FreeLabels,
     said: list[str],
     *,
-    labels: FreeLabels | None = None,
+    labels: FreeLabels,
     updated: FreeLabels | None = None,
     exemplars: Dataset | None = None,
     network: Path | None = None,
@@ -161,7 +161,7 @@ def _freed(
         updated=updated,
         exemplars=exemplars,
         predictions=predictions,
-        pseudo_labels=predictions if labels is None else labels,
+        pseudo_labels=labels,
         network=network,
         active=active,
         seconds=way.stages.seconds,

@@ -23,7 +23,7 @@ from paring.labels.free.found import FreeLabels
 from paring.labels.free.lesson import ACTIVE, ActiveShare, Exemplars, FreeLesson
 from paring.labels.free.looking import EncoderFeatures, Features
 from paring.labels.free.predicting import best_mask, predict_free
-from paring.labels.free.recipe import FreeRecipe
+from paring.labels.free.recipe import FreeRecipe, Picking
 from paring.labels.free.views import Views
 from paring.labels.proposals.files import rows_by_image
 from paring.labels.stages import Stages
@@ -137,6 +137,7 @@ class Way:
             stage,
             after=after,
             how=wished,
+            picked=recipe.first if stage == "first" else recipe.second,
             seed=recipe.seed,
             contrast=recipe.contrast if exemplars is not None else None,
             truth=None if truth is None else truth.fingerprint,
@@ -212,25 +213,21 @@ class Way:
 
     def update(self, model: SoloModel, *, after: Sequence[str]) -> FreeLabels:
         """The pseudo-labels of the second stage: what the first one finds and is sure of."""
-        wished = self.recipe.update
-        with self.stages.stage("update", after=after, how=wished) as folder:
-            found = self._predicted(model, folder, "pseudo-labels")
-            chosen: list[int] = []
-            for rows in rows_by_image(self.data, found.data):
-                chosen += self._kept(found, rows)
-            return found.take(chosen)
+        with self.stages.stage("update", after=after) as folder:
+            return self.picked(self._predicted(model, folder, "pseudo-labels"), self.recipe.second)
 
-    def _kept(self, found: FreeLabels, rows: np.ndarray) -> list[int]:
-        wished = self.recipe.update
-        scores = found.data.instances["score"].to_numpy()[rows]
-        rows = rows[scores >= wished.score]
-        boxes = found.data.instances["bbox"].to_numpy()[rows].reshape(-1, 4)
-        high, wide = found.data.masks.heights[rows], found.data.masks.widths[rows]
-        middle = (boxes[:, 1] + boxes[:, 3] / 2) / np.maximum(high, 1)
-        narrow = boxes[:, 2] / np.maximum(wide, 1) < wished.widest if wished.widest < 1 else True
-        low = middle > wished.highest if wished.highest > 0 else True
-        sound = np.broadcast_to(np.logical_and(narrow, low), len(rows))
-        return [int(row) for row in rows[sound][: wished.count]]
+    def picked(self, found: FreeLabels, how: Picking) -> FreeLabels:
+        """The masks of each image that become pseudo-labels."""
+        scores = found.data.instances["score"].to_numpy()
+        masks = found.data.masks
+        boxes = np.array(found.data.instances["bbox"].to_list(), np.float64).reshape(-1, 4)
+        sound = scores >= how.score
+        if how.highest > 0:
+            sound &= boxes[:, 1] + boxes[:, 3] / 2 > how.highest * masks.heights
+        if how.widest < 1:
+            sound &= boxes[:, 2] < how.widest * masks.widths
+        rows = [own[sound[own]][: how.count] for own in rows_by_image(self.data, found.data)]
+        return found.take(np.concatenate(rows))
 
     def exemplars(self, model: SoloModel | None, *, after: Sequence[str]) -> Dataset:
         """Exemplar objects cut out of some of the images."""
@@ -246,7 +243,7 @@ class Way:
             refine = None
             if wished.refine and model is not None:
                 refine = partial(
-                    best_mask, model, size=recipe.network.size, score=recipe.update.score
+                    best_mask, model, size=recipe.network.size, score=recipe.second.score
                 )
             found, refined = cut_exemplars(self.data, rows, wished, seed=recipe.seed, refine=refine)
             self.say_step("exemplars", 1, 1)
@@ -285,6 +282,6 @@ def refuse_nothing(labels: FreeLabels, stage: str) -> None:
     if not len(labels):
         raise InputError(
             f"the {stage} found nothing in any image, so there is nothing to learn from; "
-            "masks.least, masks.score and update.score say what counts, and images without any "
-            "texture have nothing to be found"
+            "masks.least, first.score and second.score say what counts, more training helps, and "
+            "images without any texture have nothing to be found"
         )

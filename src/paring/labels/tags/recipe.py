@@ -149,7 +149,15 @@ def load_tag_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TagRecip
     tree = parse_yaml(text, where)
     if not isinstance(tree, dict):
         raise InputError(f"{where}: is no recipe; it must be a section with keys, such as network")
-    recipe = complete(tree, overrides, TagRecipe, where=where, folder=folder, settle=settle_weights)
+    recipe = complete(
+        tree,
+        overrides,
+        TagRecipe,
+        where=where,
+        folder=folder,
+        settle=settle_weights,
+        defaults=TagRecipe(),
+    )
     if recipe.weights is None and recipe.network.start == "weights":
         raise InputError(
             f"{where}: network.start is weights, but none are given; give weights=PATH, "
