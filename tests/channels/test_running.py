@@ -112,9 +112,16 @@ def test_redundancy_and_taylor_say_what_they_lack() -> None:
         at_once(network, None, half, Pruning(criterion="taylor"))
 
 
-def test_a_detector_is_pruned_and_still_finds(tmp_path: Path) -> None:
-    options = {"proposals": 10, "detections": 5, "fpn_channels": 32, "mask_width": 32}
-    model = build("maskrcnn_mobilenet_v2_fpn", ["a"], seed=0, score_threshold=0, **options).eval()
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("maskrcnn", {"proposals": 10, "detections": 5, "mask_width": 32}),
+        ("solov2", {"head_width": 64, "head_layers": 2, "mask_width": 16, "kept_score": 0.0}),
+    ],
+)
+def test_a_detector_is_pruned_and_still_finds(name: str, options: dict, tmp_path: Path) -> None:
+    options = {"score_threshold": 0.0, "fpn_channels": 32, **options}
+    model = build(f"{name}_mobilenet_v2_fpn", ["a"], seed=0, **options).eval()
     data = paring.scenes(2, seed=0, size=(64, 64), folder=tmp_path)
     small, plan = at_once(Network(model, "it"), data, Budget(keep_macs=0.8), Pruning())
     assert plan.about["macs"] <= 0.8 * plan.about["macs_before"]

@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from paring.channels.costs import model_costs
 from paring.channels.plan import PrunePlan
 from paring.channels.structure import Structure
+from paring.channels.tracing import trained
 from paring.errors import InputError
 from paring.evaluation.cost import macs_of_run
 from paring.evaluation.onnx_latency import measure_onnx
@@ -32,7 +33,7 @@ def example_of(size: tuple[int, int]) -> Tensor:
 def run_on(model: nn.Module, images: Tensor) -> Any:
     """What a network gives for images (B, 3, H, W); detectors take a list of them."""
     instance = getattr(model, "task", None) == "instance"
-    return model(list(images)) if instance else model(images)
+    return trained(model, list(images)) if instance else model(images)
 
 
 def export(

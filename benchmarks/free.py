@@ -1,0 +1,298 @@
+"""Learning from images alone: free masks, two trainings, exemplars, and what each part brings.
+
+Run with the folder that holds ``coco160/``, ``dsb2018/``, ``kvasir/`` and ``weights/``, and one for
+what is made on the way; a run that was stopped goes on where it was:
+
+    python benchmarks/free.py train DATA WORK [--sets scenes nuclei ...] [--seeds 0 1 2]
+    python benchmarks/free.py tables WORK
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import torch
+
+import paring
+from machine import RESULTS, machine, save
+from paring.dataset.table import Dataset
+from paring.evaluation import agnostic_metrics
+from paring.labels.free.predicting import load_free, predict_free
+from paring.labels.free.recipe import FreeRecipe, load_free_recipe
+from paring.labels.free.running import labels_from_images
+
+SETS = ("scenes", "nuclei", "kvasir", "coco160")
+SEEDS = (0, 1, 2)
+TRAIN, TEST = 120, 60
+POOL = 5000
+POOLS = (8, 24, 40, 72)
+"""Exemplars: one, three, five and nine for each category of the scenes."""
+
+MEASURES = ("AP50", "AP", "AR1", "AR10", "AR100", "CorLoc")
+EPOCHS = {"scenes": 10, "nuclei": 10, "kvasir": 8, "coco160": 8}
+
+LOOKING = {
+    "scenes": (
+        *("looking.size=640", "looking.longest=1024", "masks.centred=false"),
+        *("masks.border=0", "masks.area=0", "first.count=8"),
+    ),
+    "nuclei": ("masks.least=0.001", "masks.border=0", "masks.area=0", "first.count=20"),
+}
+"""How a set is looked at where the recipe's defaults do not suit it: scenes and nuclei are small."""
+
+
+def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
+    """Name, words, changes to the recipe, and number of true exemplars."""
+    yield "plain", "without exemplars", ("exemplars.count=0",), 0
+    for k in POOLS:
+        yield f"pool-{k}", f"{k} exemplars", (f"exemplars.count={k}",), 0
+    yield (
+        "labels",
+        "24 exemplars, an embedding for each pseudo-label",
+        ("contrast.guide=labels",),
+        0,
+    )
+    yield "not centred", "24 exemplars, not centred", ("contrast.centred=false",), 0
+    yield "k-centre", "24 exemplars, spread over the features", ("exemplars.choice=k-centre",), 0
+    yield "true-24", "24 true exemplars, as truth", (), 24
+    yield "true-72", "72 true exemplars, as truth", (), 72
+    if name == "scenes":
+        for weight in (0.3, 5.0):
+            yield f"lambda-{weight:g}", f"24 exemplars, lambda {weight:g}", (f"contrast.weight={weight}",), 0  # fmt: skip
+        for weight in (0.0, 1.0):
+            change = (f"network.coarse.semantic={weight}",)
+            yield f"mu-{weight:g}", f"24 exemplars, mu {weight:g}", change, 0
+
+
+FIRST = ("plain", "pool-24", "pool-8", "pool-72", "true-24")
+"""Cells that are made first, for every seed."""
+
+
+def scenes_of(folder: Path) -> tuple[Dataset, Dataset]:
+    """Scenes of few things of some size, no two of one burst."""
+    pool = paring.scenes(POOL, seed=0)
+    share = pl.col("area") / (240 * 320)
+    about = pool.instances.group_by("image_id").agg(
+        pl.len().alias("n"),
+        share.min().alias("least"),
+        pl.col("iscrowd").any().alias("crowd"),
+    )
+    wanted = about.filter((pl.col("least") >= 0.01) & (pl.col("n") <= 5) & ~pl.col("crowd"))
+    own = pool.images.filter(pl.col("image_id").is_in(wanted["image_id"].implode()))
+    first = own.group_by("group", maintain_order=True).first()["image_id"].to_list()
+    drawn = np.random.default_rng(0).permutation(first)[: TRAIN + TEST].tolist()
+    if not folder.is_dir():
+        paring.scenes(max(drawn), seed=0, folder=folder)
+        kept = {f"{i:06d}.jpg" for i in drawn}
+        for file in folder.iterdir():
+            if file.name not in kept:
+                file.unlink()
+    rooted = replace(pool, image_root=folder)
+    return rooted.subset(sorted(drawn[:TRAIN])), rooted.subset(sorted(drawn[TRAIN:]))
+
+
+def sets_of(data: Path, work: Path, name: str) -> tuple[Dataset, Dataset]:
+    """What is learnt from, and other images to measure on."""
+    if name == "scenes":
+        return scenes_of(work / "scenes")
+    if name == "kvasir":
+        whole = paring.read(data / "kvasir" / "train")
+        test = paring.read(data / "kvasir" / "test")
+        return some(whole, 160), test
+    whole = paring.read(
+        data / "coco160" / "instances.json" if name == "coco160" else data / "dsb2018"
+    )
+    ids = np.random.default_rng(0).permutation(whole.images["image_id"].to_list()).tolist()
+    cut = 120
+    return whole.subset(sorted(ids[:cut])), whole.subset(sorted(ids[cut : cut + 40]))
+
+
+def some(data: Dataset, count: int) -> Dataset:
+    """So many images, by chance."""
+    ids = data.images["image_id"].to_list()
+    return data.subset(sorted(np.random.default_rng(0).choice(ids, count, replace=False).tolist()))
+
+
+def recipe_of(data: Path, name: str, seed: int, changes: Sequence[str]) -> FreeRecipe:
+    """The small recipe with the ImageNet weights."""
+    weights = data / "weights" / "mobilenet_v2_imagenet.safetensors"
+    return load_free_recipe(
+        "small",
+        [
+            *(f"weights={weights}", "mean=[0.5,0.5,0.5]", "std=[0.5,0.5,0.5]", f"seed={seed}"),
+            *("network.fitting.workers=0", "network.fitting.threads=1"),
+            f"network.fitting.epochs={EPOCHS[name]}",
+            *LOOKING.get(name, ()),
+            *changes,
+        ],
+    )
+
+
+def true_exemplars(data: Dataset, count: int, seed: int) -> Dataset:
+    """All true masks of images that hold about so many."""
+    rng = np.random.default_rng(seed)
+    ids = rng.permutation(data.images["image_id"].to_list()).tolist()
+    counts = dict(data.instances.filter(~pl.col("iscrowd")).group_by("image_id").len().iter_rows())
+    chosen, total = [], 0
+    for image_id in ids:
+        if total >= count:
+            break
+        if counts.get(image_id, 0):
+            chosen.append(image_id)
+            total += counts[image_id]
+    return data.subset(sorted(chosen))
+
+
+def shares(found: dict[str, float]) -> dict[str, float]:
+    """In per cent."""
+    return {name: round(100 * found[name], 2) for name in (*MEASURES, "APS", "APM", "APL")}
+
+
+def make(
+    data: Path, work: Path, name: str, seed: int, cell: tuple[str, str, tuple[str, ...], int]
+) -> None:
+    """One cell, unless it is there; what it shares with others of its seed is taken over."""
+    label, _, changes, true = cell
+    file = work / "cells" / f"{name}-{label}-{seed}.json"
+    if file.is_file():
+        return
+    train, test = sets_of(data, work, name)
+    wished = recipe_of(data, name, seed, changes)
+    base, mine = work / "bases" / f"{name}-{seed}", work / "stages" / f"{name}-{label}-{seed}"
+    shares_first = not true and not any(one.startswith("network.") for one in changes)
+    for stage in ("masks", "first", "update") if shares_first else ("masks",):
+        if (base / stage).is_dir() and not (mine / stage).is_dir():
+            shutil.copytree(base / stage, mine / stage)
+    given = true_exemplars(train, true, seed) if true else None
+    started = time.perf_counter()
+    found = labels_from_images(
+        train, wished, mine, exemplars=given, truth=bool(true), say=lambda text: print(text)
+    )
+    took = time.perf_counter() - started
+    for stage in ("masks", "first", "update") if shares_first else ("masks",):
+        if not (base / stage).is_dir():
+            shutil.copytree(mine / stage, base / stage)
+    size = wished.network.size
+    result: dict[str, Any] = {
+        "set": name,
+        "cell": label,
+        "seed": seed,
+        "seconds": took,
+        "active": found.active,
+        "trained": msgspec.to_builtins(found.trained),
+        "found": {},
+    }
+    first = mine / "first" / "network.safetensors"
+    for stage, network in (("first", first), ("second", found.network)):
+        assert network is not None
+        model = load_free(network)
+        result["found"][stage] = {
+            "train": shares(agnostic_metrics(train, predict_free(model, train, size).data)),
+            "test": shares(agnostic_metrics(test, predict_free(model, test, size).data)),
+        }
+    result["found"]["masks"] = {"train": shares(agnostic_metrics(train, found.masks.data))}
+    test_masks = labels_from_images(test, wished, mine / "test", until="masks").masks
+    result["found"]["masks"]["test"] = shares(agnostic_metrics(test, test_masks.data))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result))
+    shutil.rmtree(mine)
+    print(name, label, seed, json.dumps(result["found"]), f"{took:.0f} s", flush=True)
+
+
+def known() -> Iterator[dict[str, Any]]:
+    """Cells that were made before."""
+    if (RESULTS / "free.json").is_file():
+        yield from json.loads((RESULTS / "free.json").read_text())["cells"]
+
+
+def tables(work: Path) -> None:
+    """All cells that are there, as tables."""
+    made = {(one["set"], one["cell"], one["seed"]): one for one in known()}
+    for file in sorted((work / "cells").glob("*.json")):
+        one = json.loads(file.read_text())
+        made[one["set"], one["cell"], one["seed"]] = one
+    rows = [made[key] for key in sorted(made)]
+
+    def cells_of(found: list[dict[str, float]]) -> str:
+        def cell(values: list[float]) -> str:
+            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            return f"{statistics.mean(values):.1f}{spread}"
+
+        return " | ".join(cell([one[key] for one in found]) for key in MEASURES)
+
+    lines = [
+        "Measured on images that were not learnt from, all categories as one, in per cent, mean ± "
+        "standard deviation over seeds. The encoder is MobileNetV2 with ImageNet's (supervised) "
+        "weights:",
+    ]
+    for name in SETS:
+        mine = [one for one in rows if one["set"] == name]
+        if not mine:
+            continue
+        plain = [one for one in mine if one["cell"] == "plain"] or mine
+        lines += [
+            "",
+            f"{name}:",
+            "",
+            "| | " + " | ".join(MEASURES) + " | non-zero contrast | seeds |",
+            "|---" * (len(MEASURES) + 3) + "|",
+            f"| free masks | {cells_of([one['found']['masks']['test'] for one in plain])} | | "
+            f"{len(plain)} |",
+            f"| first network | {cells_of([one['found']['first']['test'] for one in plain])} | | "
+            f"{len(plain)} |",
+        ]
+        for label, words, *_ in cells(name):
+            some_cells = [one for one in mine if one["cell"] == label]
+            if some_cells:
+                shares_ = [one["active"] for one in some_cells if one["active"] is not None]
+                active = f"{100 * statistics.mean(shares_):.0f} %" if shares_ else ""
+                found = [one["found"]["second"]["test"] for one in some_cells]
+                lines.append(
+                    f"| second network, {words} | {cells_of(found)} | {active} | {len(found)} |"
+                )
+    speeds = [
+        one["trained"]["second"]["steps"] / one["trained"]["second"]["seconds"] for one in rows
+    ]
+    total = sum(len(list(cells(name))) for name in SETS) * len(SEEDS)
+    lines += [
+        "",
+        f"A training does {statistics.median(speeds):.2f} steps a second, of four images in two "
+        f"views each. {len(rows)} of {total} trainings are made.",
+    ]
+    save("free", {"machine": machine("torch", "timm", "lightning"), "cells": rows}, lines)
+
+
+def main() -> None:
+    """Train what is missing, or write the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("train", "tables"))
+    parser.add_argument("places", type=Path, nargs="+")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    given = parser.parse_args()
+    if given.what == "tables":
+        tables(given.places[0])
+        return
+    torch.set_num_threads(1)
+    data, work = (place.resolve() for place in given.places)
+    for first in (True, False):
+        for name in given.sets:
+            for seed in given.seeds:
+                for cell in cells(name):
+                    if (cell[0] in FIRST) == first:
+                        make(data, work, name, seed, cell)
+
+
+if __name__ == "__main__":
+    main()
