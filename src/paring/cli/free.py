@@ -11,12 +11,12 @@ import typer
 from rich.text import Text
 
 from paring.cli import console
-from paring.cli.comparison import OnErrorName, kept_work, left_out, read_images
-from paring.cli.extras import LIBRARIES, need_torch
+from paring.cli.comparison import OnErrorName
+from paring.cli.extras import need_torch
+from paring.cli.learning import Learning, learning, tell
 from paring.cli.options import Place, Source, shares
-from paring.cli.run import Run, add_page, new_run, placed_at
+from paring.cli.run import placed_at
 from paring.cli.tables import values_table
-from paring.dataset.formats import guard_sources
 from paring.report.words import count
 
 if TYPE_CHECKING:
@@ -114,45 +114,25 @@ def from_images(
     if show:
         print(recipe.to_yaml(), end="")
         return
-    from paring.errors import InputError
     from paring.labels.free.looking import FeatureFolder
     from paring.labels.free.running import labels_from_images
-    from paring.training.lessons import TrainingFailed
 
-    with (
-        new_run(place.output, overwrite=place.overwrite) as run,
-        kept_work(place.output) as folder,
-    ):
-        run.libraries = LIBRARIES
-        with console.bars() as bars:
-            data, reading = read_images(source, finding.on_error.value, bars)
-            guard_sources(data, place.output)
-            exemplars = _given(finding)
-            features = None if finding.features is None else FeatureFolder(finding.features)
-            try:
-                freed = labels_from_images(
-                    data,
-                    recipe,
-                    folder,
-                    until=finding.stage.value,
-                    features=features,
-                    exemplars=exemplars,
-                    truth=finding.as_truth,
-                    progress=bars,
-                    say=console.say,
-                )
-            except TrainingFailed as error:
-                raise InputError(str(error)) from error
-        about = _write(run, data, recipe, freed, left_out(reading))
-    if place.report:
-        add_page(place)
-    if place.json:
-        console.show_json({"run": str(place.output), **about})
-        return
-    _show(freed, about)
-    console.say(f"run written to {place.output} in {about['seconds']:.1f} s")
-    if place.report:
-        console.say(f"look at it: {place.output / 'report' / 'index.html'}")
+    with learning(source, place, finding.on_error) as work:
+        exemplars = _given(finding)
+        features = None if finding.features is None else FeatureFolder(finding.features)
+        freed = labels_from_images(
+            work.data,
+            recipe,
+            work.folder,
+            until=finding.stage.value,
+            features=features,
+            exemplars=exemplars,
+            truth=finding.as_truth,
+            progress=work.progress,
+            say=console.say,
+        )
+        about = _write(work, recipe, freed)
+    tell(place, about, lambda: _show(freed, about))
 
 
 def _given(finding: Finding) -> Dataset | None:
@@ -164,14 +144,13 @@ def _given(finding: Finding) -> Dataset | None:
     return paring.read(finding.exemplars, format="coco", images=finding.exemplar_images)
 
 
-def _write(
-    run: Run, data: Dataset, recipe: FreeRecipe, freed: Freed, skipped: list[str]
-) -> dict[str, Any]:
+def _write(work: Learning, recipe: FreeRecipe, freed: Freed) -> dict[str, Any]:
     """Write the outcome into the run folder; gives what ``run.json`` says."""
     from paring.evaluation.results import write_results
     from paring.labels.arrays import write_arrays
     from paring.labels.free.examples import write_free_examples
 
+    run, data = work.run, work.data
     run.folder.joinpath("recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     freed.pseudo_labels.data.write(run.folder / "pseudo_labels.json", format="coco")
     write_results(freed.predictions.data, run.folder / "predictions.json")
@@ -206,7 +185,7 @@ def _write(
         },
         "quality": _quality(data, freed),
         "said": freed.said,
-        "skipped": skipped,
+        "skipped": work.skipped,
         "dataset": {
             "image_root": None if data.image_root is None else placed_at(run, data.image_root),
             "fingerprint": data.fingerprint,

@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from paring.cli import console
-from paring.cli.comparison import OnErrorName, kept_work, left_out, read_images
-from paring.cli.extras import LIBRARIES, need_torch
+from paring.cli.comparison import OnErrorName
+from paring.cli.extras import need_torch
+from paring.cli.learning import Learning, learning, tell
 from paring.cli.options import Place, Source, shares
-from paring.cli.run import Run, add_page, new_run, placed_at
+from paring.cli.run import placed_at
 from paring.cli.tables import values_table
-from paring.dataset.formats import guard_sources
 from paring.report.words import count
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _EXAMPLES = 200
 
 
 @dataclass
-class Learning:
+class Wished:
     """How masks are learnt."""
 
     panel: ClassVar[str] = "Learning"
@@ -77,7 +77,7 @@ class Learning:
 def from_tags(
     source: Source,
     place: Place,
-    learning: Learning,
+    wished: Wished,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Values of the recipe to set anew."),
@@ -95,48 +95,26 @@ def from_tags(
     Example: `paring labels from-tags photos/ --tags tags.csv -o run`
     """
     need_torch("learning from tags")
-    recipe = learning.read(overrides or [])
+    recipe = wished.read(overrides or [])
     if show:
         print(recipe.to_yaml(), end="")
         return
-    from paring.errors import InputError
     from paring.labels.tags.given import with_tags
     from paring.labels.tags.running import labels_from_tags
-    from paring.training.lessons import TrainingFailed
 
-    with (
-        new_run(place.output, overwrite=place.overwrite) as run,
-        kept_work(place.output) as folder,
-    ):
-        run.libraries = LIBRARIES
-        with console.bars() as bars:
-            data, reading = read_images(source, learning.on_error.value, bars)
-            guard_sources(data, place.output)
-            if learning.tags is not None:
-                data = with_tags(data, learning.tags)
-            proposals = _given(learning.proposals, data)
-            try:
-                mined = labels_from_tags(
-                    data,
-                    recipe,
-                    folder,
-                    proposals=proposals,
-                    workers=learning.workers,
-                    progress=bars,
-                    say=console.say,
-                )
-            except TrainingFailed as error:
-                raise InputError(str(error)) from error
-        about = _write(run, data, recipe, mined, left_out(reading))
-    if place.report:
-        add_page(place)
-    if place.json:
-        console.show_json({"run": str(place.output), **about})
-        return
-    _show(mined, about)
-    console.say(f"run written to {place.output} in {about['seconds']:.1f} s")
-    if place.report:
-        console.say(f"look at it: {place.output / 'report' / 'index.html'}")
+    with learning(source, place, wished.on_error) as work:
+        data = work.data if wished.tags is None else with_tags(work.data, wished.tags)
+        mined = labels_from_tags(
+            data,
+            recipe,
+            work.folder,
+            proposals=_given(wished.proposals, data),
+            workers=wished.workers,
+            progress=work.progress,
+            say=console.say,
+        )
+        about = _write(work, data, recipe, mined)
+    tell(place, about, lambda: _show(mined, about))
 
 
 def _given(path: Path | None, data: Dataset) -> Dataset | None:
@@ -148,14 +126,13 @@ def _given(path: Path | None, data: Dataset) -> Dataset | None:
     return read_proposals(path, data)
 
 
-def _write(
-    run: Run, data: Dataset, recipe: TagRecipe, mined: Mined, skipped: list[str]
-) -> dict[str, Any]:
+def _write(work: Learning, data: Dataset, recipe: TagRecipe, mined: Mined) -> dict[str, Any]:
     """Write the outcome into the run folder; gives what ``run.json`` says."""
     from paring.evaluation.results import write_results
     from paring.labels.proposals import save_proposals
     from paring.labels.tags.examples import write_examples
 
+    run = work.run
     run.folder.joinpath("recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     mined.pseudo_labels.write(run.folder / "pseudo_labels.json", format="coco")
     write_results(mined.predictions, run.folder / "predictions.json")
@@ -178,7 +155,7 @@ def _write(
         },
         "quality": _quality(data, mined),
         "said": mined.said,
-        "skipped": skipped,
+        "skipped": work.skipped,
         "dataset": {
             "image_root": None if data.image_root is None else placed_at(run, data.image_root),
             "fingerprint": data.fingerprint,

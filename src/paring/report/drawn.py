@@ -1,9 +1,10 @@
-"""Masks of examples as data sets, to draw them."""
+"""Masks of examples, layer by layer, and their outlines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from paring.dataset import rle
 from paring.dataset.masks import MaskStore
 from paring.dataset.table import Dataset
 from paring.labels.examples import Pictured, Shape
+from paring.report.outlines import outlines
 
 
 def layer_of(
@@ -62,3 +64,20 @@ def layer_of(
     shown = [f"tag {number}" for number in ids.values()] if hidden else tags
     categories = pl.DataFrame({"category_id": np.arange(1, len(tags) + 1), "name": list(shown)})
     return Dataset(images, instances, categories, masks)
+
+
+def drawn_layers(layers: Mapping[str, Dataset]) -> list[dict[str, Any]]:
+    """Of each image the outlines of each layer that has some: their size, and colour and path."""
+    rows = range(len(next(iter(layers.values())).images))
+    drawn = {name: outlines(data, rows) for name, data in layers.items()}
+    return [
+        {
+            name: {
+                "size": drawn[name][row].size,
+                "shapes": [[place, path] for place, _, path in drawn[name][row].shapes],
+            }
+            for name in layers
+            if row in drawn[name]
+        }
+        for row in rows
+    ]

@@ -108,10 +108,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     >>> load_recipe("small-polyp", ["trainer.epochs=3", "optimiser.lr=1e-3"]).optimiser.lr
     0.001
     """
-    text, where, folder = recipe_text(path, _HERE)
-    tree = parse_yaml(text, where)
-    if not isinstance(tree, dict):
-        raise InputError(f"{where}: is no recipe; it must be a section with keys, such as model")
+    tree, where, folder = recipe_tree(path, _HERE, such_as="model")
     return complete_recipe(tree, overrides, where=where, folder=folder)
 
 
@@ -128,6 +125,25 @@ def complete_recipe(
     recipe = complete(tree, overrides, Recipe, where=where, folder=folder, settle=_settle)
     _check(recipe, where)
     return recipe
+
+
+def recipe_tree(
+    path: str | Path, package: str, *, such_as: str
+) -> tuple[dict[str, Any], str, Path]:
+    """The keys of a recipe, how to call it, and the folder that its paths start from.
+
+    Parameters
+    ----------
+    path, package : see `recipe_text`.
+    such_as : a key that recipes of this kind have, for messages.
+    """
+    text, where, folder = recipe_text(path, package)
+    tree = parse_yaml(text, where)
+    if not isinstance(tree, dict):
+        raise InputError(
+            f"{where}: is no recipe; it must be a section with keys, such as {such_as}"
+        )
+    return tree, where, folder
 
 
 def recipe_text(path: str | Path, package: str) -> tuple[str, str, Path]:

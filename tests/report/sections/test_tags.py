@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from paring.report.sections.tags import Source, Tag, TagFacts, tags_headline
+from paring.report.sections.made import Source
+from paring.report.sections.tags import Tag, TagFacts, tags_headline
 
 
 def facts(labels: int, *tags: int) -> TagFacts:
     rows = [Tag(f"t{k}", 3, n, min(n, 3)) for k, n in enumerate(tags)]
-    return TagFacts(3, 900, labels, 50, rows, {}, {}, Source(None, "f"))
+    return TagFacts(Source(None, "f"), 3, 900, labels, 50, rows, {}, {})
 
 
 def test_the_headline_says_what_came_of_the_tags() -> None:

@@ -20,8 +20,8 @@ from paring.models.options import SoloOptions, read_options
 from paring.models.table import TABLE, names
 from paring.training.completing import complete, settle_weights
 from paring.training.fitting import Fitting
-from paring.training.notation import parse_yaml, write_yaml
-from paring.training.recipe import built_in, recipe_text
+from paring.training.notation import write_yaml
+from paring.training.recipe import built_in, recipe_tree
 from paring.training.sections import NotNegative, Positive, Section, Share, Side, Whole
 
 _HERE = "paring.labels.free"
@@ -154,10 +154,7 @@ def load_free_recipe(path: str | Path, overrides: Sequence[str] = ()) -> FreeRec
     >>> load_free_recipe("small", ["contrast.weight=0"]).contrast.weight
     0.0
     """
-    text, where, folder = recipe_text(path, _HERE)
-    tree = parse_yaml(text, where)
-    if not isinstance(tree, dict):
-        raise InputError(f"{where}: is no recipe; it must be a section with keys, such as masks")
+    tree, where, folder = recipe_tree(path, _HERE, such_as="masks")
     recipe = complete(
         tree,
         overrides,

@@ -14,8 +14,8 @@ from paring.labels.tags.inference import Inference
 from paring.labels.tags.lesson import Mining
 from paring.training.completing import complete, settle_weights
 from paring.training.fitting import Fitting
-from paring.training.notation import parse_yaml, write_yaml
-from paring.training.recipe import built_in, recipe_text
+from paring.training.notation import write_yaml
+from paring.training.recipe import built_in, recipe_tree
 from paring.training.sections import Positive, Section, Share, Side, Whole
 
 _HERE = "paring.labels.tags"
@@ -145,10 +145,7 @@ def load_tag_recipe(path: str | Path, overrides: Sequence[str] = ()) -> TagRecip
     >>> load_tag_recipe("small", ["network.fitting.epochs=2"]).network.fitting.epochs
     2
     """
-    text, where, folder = recipe_text(path, _HERE)
-    tree = parse_yaml(text, where)
-    if not isinstance(tree, dict):
-        raise InputError(f"{where}: is no recipe; it must be a section with keys, such as network")
+    tree, where, folder = recipe_tree(path, _HERE, such_as="network")
     recipe = complete(
         tree,
         overrides,

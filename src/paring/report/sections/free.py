@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from paring.dataset.table import Dataset
-from paring.labels.free.examples import LAYERS, FreeExample
-from paring.report.outlines import outlines
+from paring.labels.free.examples import FreeExample
+from paring.report.drawn import drawn_layers
+from paring.report.sections.made import Made
 from paring.report.words import count
 
 
-class Source(msgspec.Struct):
-    """The data set of a run."""
-
-    image_root: str | None
-    fingerprint: str
-
-
-class FreeFacts(msgspec.Struct):
+class FreeFacts(Made):
     """What ``run.json`` says of a run that found masks in images alone."""
 
     stage: str
@@ -34,7 +26,6 @@ class FreeFacts(msgspec.Struct):
     images_labelled: int
     seconds_of: dict[str, float]
     quality: dict[str, float]
-    dataset: Source
 
 
 def free_section(
@@ -44,10 +35,9 @@ def free_section(
 
     Parameters
     ----------
-    layers : the masks of each of `LAYERS`, of the examples' images in their order.
+    layers : the masks of each layer, of the examples' images in their order.
     """
-    rows = range(len(examples))
-    drawn = {name: outlines(layers[name], rows) for name in LAYERS}
+    drawn = drawn_layers(layers)
     n = max(1, facts.images)
     stages: list[list[Any]] = [["free masks", facts.free_masks, facts.free_masks / n]]
     if facts.updated is not None:
@@ -65,14 +55,7 @@ def free_section(
         "examples": [
             {
                 "lines": [f"maskness {one.maskness:.2f}"],
-                "layers": {
-                    name: {
-                        "size": drawn[name][row].size,
-                        "shapes": [[place, path] for place, _, path in drawn[name][row].shapes],
-                    }
-                    for name in LAYERS
-                    if row in drawn[name]
-                },
+                "layers": drawn[row],
             }
             for row, one in enumerate(examples)
         ],

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from paring.dataset.table import Dataset
-from paring.labels.tags.examples import LAYERS, Example
-from paring.report.outlines import outlines
+from paring.labels.tags.examples import Example
+from paring.report.drawn import drawn_layers
+from paring.report.sections.made import Made
 from paring.report.words import count
 
 
@@ -22,14 +23,7 @@ class Tag(msgspec.Struct):
     images_labelled: int
 
 
-class Source(msgspec.Struct):
-    """The data set of a run."""
-
-    image_root: str | None
-    fingerprint: str
-
-
-class TagFacts(msgspec.Struct):
+class TagFacts(Made):
     """What ``run.json`` says of a run that learnt masks from tags."""
 
     images: int
@@ -39,7 +33,6 @@ class TagFacts(msgspec.Struct):
     tags: list[Tag]
     seconds_of: dict[str, float]
     quality: dict[str, float]
-    dataset: Source
 
 
 def tags_section(
@@ -53,14 +46,13 @@ def tags_section(
 
     Parameters
     ----------
-    layers : the masks of each of `LAYERS`, of the examples' images in their order.
+    layers : the masks of each layer, of the examples' images in their order.
     hidden : whether names are not to be shown; those of tags are then numbers.
     """
     shown = {
         row.tag: f"tag {number}" if hidden else row.tag for number, row in enumerate(facts.tags, 1)
     }
-    rows = range(len(examples))
-    drawn = {name: outlines(layers[name], rows) for name in LAYERS}
+    drawn = drawn_layers(layers)
     return {
         "tags": [
             [shown[row.tag], row.images, row.images_labelled, row.pseudo_labels]
@@ -75,14 +67,7 @@ def tags_section(
                 "tags": [shown[tag] for tag in one.tags],
                 "peaks": [[peak.row, peak.column] for peak in one.peaks],
                 "scores": [round(shape.score or 0.0, 3) for shape in one.labels],
-                "layers": {
-                    name: {
-                        "size": drawn[name][row].size,
-                        "shapes": [[place, path] for place, _, path in drawn[name][row].shapes],
-                    }
-                    for name in LAYERS
-                    if row in drawn[name]
-                },
+                "layers": drawn[row],
             }
             for row, one in enumerate(examples)
         ],
