@@ -19,6 +19,8 @@ _WRAPPERS = (
 )
 """Parts that an encoder lies in, from the outermost."""
 
+_INNER = "model."
+
 Layout = Callable[[str], str | None]
 
 
@@ -39,7 +41,21 @@ def layouts_of(own: Iterable[str]) -> list[Layout]:
         return [_as_is, _mobilenet(to_timm=False)]
     if "stages_0.norm.weight" in keys:
         return [_as_is, _flat_stages]
+    if all(key.startswith(_INNER) for key in keys):
+        return [_as_is, _inner]
     return [_as_is]
+
+
+def _inner(key: str) -> str | None:
+    """A transformer of timm that gives features keeps the whole one within, without its end.
+
+    >>> _inner("blocks.0.norm1.weight"), _inner("norm.weight")
+    ('model.blocks.0.norm1.weight', None)
+    """
+    if key.startswith("norm."):
+        return None
+    plain = _as_is(key)
+    return None if plain is None else _INNER + plain
 
 
 def unwrapped(keys: Iterable[str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ class StrideEncoder(Normalised):
         kind = _timm_name(name)
         try:
             with torch.device("meta"):
-                whole: Any = timm.create_model(kind, pretrained=False, features_only=True)
+                whole: Any = _features_of(kind)
         except (RuntimeError, AttributeError, ValueError) as error:
             raise InputError(f"encoder {name!r} gives no features ({error})") from error
         strides: list[int] = whole.feature_info.reduction()
@@ -80,11 +80,10 @@ class StrideEncoder(Normalised):
                 f"encoder {name!r} has no features of stride {stride}; it has "
                 f"{', '.join(map(str, strides))}"
             )
+        blocks = list(whole.feature_info.out_indices)
         place = len(strides) - 1 - strides[::-1].index(stride)
         self.width = int(whole.feature_info.channels()[place])
-        self.net: nn.Module = timm.create_model(
-            kind, pretrained=False, features_only=True, out_indices=(place,)
-        )
+        self.net: nn.Module = _features_of(kind, out_indices=(blocks[place],))
         if weights is not None:
             own = self.net.state_dict()
             given, where = _given(name, weights)
@@ -92,11 +91,9 @@ class StrideEncoder(Normalised):
             counters = {key: own[key] for key in own if key.endswith(".num_batches_tracked")}
             self.net.load_state_dict({key: fits[key] for key in own if key in fits} | counters)
         _cut_off(self.net, _used(self.net))
-        shallow = [k for k, one in enumerate(strides) if one <= frozen]
+        shallow = [block for block, one in zip(blocks, strides, strict=True) if one <= frozen]
         if shallow and not self.learns:
-            before = timm.create_model(
-                kind, pretrained=False, features_only=True, out_indices=(shallow[-1],)
-            )
+            before = _features_of(kind, out_indices=(shallow[-1],))
             for key in _used(before):
                 self.net.get_parameter(key).requires_grad_(False)
 
@@ -114,6 +111,16 @@ class StrideEncoder(Normalised):
         """Features (B, width, ~H / stride, ~W / stride) of images (B, 3, H, W) in [0, 1]."""
         features: Tensor = self.net(self.normalised(images))[0]
         return features
+
+
+def _features_of(kind: str, **more: Any) -> Any:
+    """An encoder of timm that gives features, of images of any size where it can."""
+    try:
+        return timm.create_model(
+            kind, pretrained=False, features_only=True, dynamic_img_size=True, **more
+        )
+    except TypeError:  # it takes any size by itself, or none but its own
+        return timm.create_model(kind, pretrained=False, features_only=True, **more)
 
 
 def _used(net: nn.Module) -> set[str]:
