@@ -50,9 +50,7 @@ class Finding:
     ] = "small"
     weights: Annotated[
         str | None,
-        typer.Option(
-            help="Of the encoder: a safetensors or PyTorch file, or hub to download them."
-        ),
+        typer.Option(help="Of the encoder: a file, or hub to download them."),
     ] = None
     features: Annotated[
         Path | None,

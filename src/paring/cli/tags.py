@@ -52,7 +52,7 @@ class Wished:
     ] = "small"
     weights: Annotated[
         str | None,
-        typer.Option(help="Of the encoder: a safetensors file, or hub to download them."),
+        typer.Option(help="Of the encoder: a file, or hub to download them."),
     ] = None
     seed: Annotated[
         int | None, typer.Option(min=0, help="Decides what is by chance. [default: 0]")

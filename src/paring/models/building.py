@@ -45,7 +45,7 @@ def build(
     name : one of `paring.models.names()`.
     classes : names of the classes in order. Instance models add a background as label 0; semantic
         ones do not, name it among them where there is one; binary ones take exactly one.
-    weights : of the encoder: None starts it anew; a path of safetensors, or ``"hub"``, see
+    weights : of the encoder: None starts it anew; a path, or ``"hub"``, see
         `paring.models.weights`.
     mean, std : how images in [0, 1] are normalised; None is ImageNet's.
     seed : decides the new weights; None takes torch's generator as it stands.

@@ -79,7 +79,7 @@ def build_encoder(
     ----------
     name : ``"resnet50"``, ``"resnet101"``, ``"resnext101_32x4d"``, ``"mobilenet_v2"`` or
         ``"pvt_v2_b2"``.
-    weights : None leaves it as torch's generator makes it; a path of safetensors, see
+    weights : None leaves it as torch's generator makes it; a path, see
         `paring.models.weights`; or ``"hub"`` for those that timm downloads.
     mean, std : how images in [0, 1] are normalised; None is ImageNet's.
 

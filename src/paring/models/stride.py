@@ -31,8 +31,8 @@ class StrideEncoder(Normalised):
     ----------
     name : of `paring.models`, or of timm.
     stride : of the features, in pixels.
-    weights : None leaves it as torch's generator makes it; a path of safetensors in timm's or
-        torchvision's layout; or ``"hub"``.
+    weights : None leaves it as torch's generator makes it; a path, see
+        `paring.models.weights`; or ``"hub"``.
     mean, std : how images in [0, 1] are normalised; None is ImageNet's.
     frozen : the stride down to which layers keep their weights, where it does not learn whole.
     learns : whether it learns whole, statistics too; unset, where no weights are given.
