@@ -45,9 +45,12 @@ EPOCHS = {"scenes": 6, "nuclei": 6, "kvasir": 6, "coco160": 6}
 LOOKING = {
     "scenes": (
         *("looking.size=640", "looking.longest=1024", "masks.centred=false"),
-        *("masks.border=0", "masks.area=0", "first.count=8"),
+        *("masks.border=0", "masks.area=0"),
     ),
-    "nuclei": ("masks.least=0.001", "masks.border=0", "masks.area=0", "first.count=20"),
+    "nuclei": (
+        *("masks.least=0.001", "masks.border=0", "masks.area=0"),
+        *("first.count=20", "second.count=20"),
+    ),
 }
 """How a set is looked at where the recipe's defaults do not suit it: its things are small."""
 

@@ -20,8 +20,9 @@ TINY = (
     *("network.fitting.epochs=2", "network.fitting.batch_size=3", "network.fitting.workers=0"),
     *("network.fitting.threads=1", "network.fitting.accelerator=cpu"),
     *("network.coarse.pairwise_steps=2", "network.cache=0"),
+    *("network.fitting.warmup_steps=0", "network.fitting.lr=0.01"),
     *("second.score=0.0", "keep=0.0", "exemplars.count=3", "exemplars.size=64"),
-    *("contrast.size=32", "contrast.alpha=0.1", "contrast.beta=0.1"),
+    *("contrast.size=32", "contrast.alpha=0.1", "contrast.beta=0.1", "contrast.tau=1.0"),
 )
 """What makes a recipe run in seconds, and its networks find something whatever they learnt."""
 

@@ -172,6 +172,14 @@ def test_exemplars_are_looked_at_anew_after_so_many_batches(model: Any) -> None:
     assert not lesson.pool.requires_grad
 
 
+def test_looking_at_exemplars_moves_no_statistics(model: Any) -> None:
+    lesson = lesson_of(model.train(), Coarse(), 2, exemplars=exemplars())
+    before = {key: one.clone() for key, one in model.named_buffers()}
+    assert len(lesson._refreshed()) == 3
+    assert all(torch.equal(before[key], one) for key, one in model.named_buffers())
+    assert model.training
+
+
 def test_without_a_weight_there_is_no_contrast(model: Any) -> None:
     none = Contrasting(weight=0.0)
     lesson = lesson_of(model, Coarse(), 2, exemplars=exemplars(), contrasting=none)

@@ -49,6 +49,32 @@ def test_images_in_batches_have_the_features_of_each_alone(photos, encoder) -> N
     assert found[0][1].shape[1:] == (2, 3)
 
 
+def test_images_of_one_size_go_together(photos, encoder) -> None:
+    features = EncoderFeatures(encoder, Looking(size=64, longest=256, batch_size=2))
+    found = [rows for rows, _, _ in features.batches(photos, list(range(6)))]
+    assert sorted(found) == [[0, 2], [1, 3], [4], [5]]
+
+
+def test_images_of_many_sizes_do_not_all_wait(encoder, tmp_path: Path) -> None:
+    for k in range(20):
+        cv2.imwrite(str(tmp_path / f"{k:02}.png"), np.zeros((64, 64 + 64 * (k % 19), 3), np.uint8))
+    many = paring.read(tmp_path)
+    features = EncoderFeatures(encoder, Looking(size=64, longest=2048, batch_size=1))
+    first, _, _ = next(iter(features.batches(many, list(range(20)))))
+    assert first == [0]
+    waiting = EncoderFeatures(encoder, Looking(size=64, longest=2048, batch_size=2))
+    read: list[int] = []
+    rows = iter(range(20))
+
+    def noted():
+        for row in rows:
+            read.append(row)
+            yield row
+
+    next(iter(waiting.batches(many, noted())))
+    assert len(read) == 16
+
+
 def test_only_the_rows_asked_for_are_looked_at(photos, encoder) -> None:
     features = EncoderFeatures(encoder, Looking(size=64))
     assert sorted(r for rows, _, _ in features.batches(photos, [4, 1]) for r in rows) == [1, 4]

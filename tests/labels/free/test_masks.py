@@ -166,7 +166,25 @@ def test_a_mask_passes_by_its_middle_and_its_width() -> None:
     solid[1, 4:6, :] = True  # as wide as the image
     solid[2, 3:9, 1:9] = True
     assert passing(solid, highest=0.2, widest=0.95).tolist() == [False, False, True, False]
+    assert passing(solid, highest=0.5, widest=0.95).tolist() == [False, False, True, False]
+    assert passing(solid, highest=0.6, widest=1.0).tolist() == [False] * 4  # its middle is at 0.6
     assert passing(solid, highest=0.0, widest=1.0).tolist() == [True, True, True, False]
+
+
+def test_a_mask_of_one_place_is_none() -> None:
+    given = torch.zeros(1, 2, 8, 8)
+    given[:, 0], given[:, 0, 3, 3], given[:, 1, 3, 3] = 1, 0, 1
+    how = Masking(least=0, centred=False)
+    assert [float(one.sum()) for one in free_masks(given, [(8, 8)], how)[0].solid] == [63]
+
+
+def test_where_the_best_mask_fails_the_next_one_stands_for_it() -> None:
+    how = Masking(border=0, centred=False, overlap=0.5, count=1)
+    best, narrow = (
+        free_masks(block(), [(8, 8)], wished)[0].solid
+        for wished in (how, Masking(border=0, centred=False, overlap=0.5, count=1, widest=0.9))
+    )
+    assert (float(best.sum()), float(narrow.sum())) == (52, 12)
 
 
 def test_embeddings_are_shortened_along_their_numbers() -> None:

@@ -18,6 +18,7 @@ import paring
 from freeing import same, tiny
 from paring.errors import InputError
 from paring.labels import labels_from_images, load_free_recipe
+from paring.labels.free.lesson import FreeLesson
 from paring.labels.free.looking import FeatureFolder
 from paring.labels.free.running import Freed
 
@@ -50,30 +51,26 @@ def test_what_is_annotated_does_not_matter(whole: Freed, data, recipe, tmp_path:
 def test_a_run_that_was_killed_ends_as_one_that_was_not(
     whole: Freed, data, recipe, tmp_path: Path, stage: str, monkeypatch
 ) -> None:
-    import lightning.pytorch as pl_
-
     shutil.copytree(whole.network.parent.parent, tmp_path / "run")  # type: ignore[union-attr]
-    shutil.rmtree(tmp_path / "run" / stage)
-    run = pl_.Trainer.fit
-    calls = []
+    later = ["second", "predictions"] if stage == "second" else ["first", "update", "exemplars"]
+    for name in {stage, *later, "second", "predictions"}:
+        shutil.rmtree(tmp_path / "run" / name)
+    start = FreeLesson.on_train_epoch_start
 
-    def stopped(self, *given, **named):
-        calls.append(self)
-        wanted = self.fit_loop.max_epochs
-        self.fit_loop.max_epochs = 1
-        run(self, *given, **named)
-        self.fit_loop.max_epochs = wanted
-        raise KeyboardInterrupt
+    def stopped(self: FreeLesson) -> None:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        start(self)
 
-    monkeypatch.setattr(pl_.Trainer, "fit", stopped)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(FreeLesson, "on_train_epoch_start", stopped)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
         labels_from_images(data, recipe, tmp_path / "run")
-    monkeypatch.setattr(pl_.Trainer, "fit", run)
+    monkeypatch.setattr(FreeLesson, "on_train_epoch_start", start)
     said: list[str] = []
     again = labels_from_images(data, recipe, tmp_path / "run", say=said.append)
-    assert calls
     assert f"training the {stage} stage goes on after epoch 1 of 2" in said
     assert same(again, whole)
+    assert again.active == whole.active
 
 
 def test_a_second_call_trains_nothing(whole: Freed, data, recipe, monkeypatch) -> None:

@@ -54,6 +54,27 @@ def test_without_changes_both_views_are_the_image(data) -> None:
     assert torch.equal(sample["masks"][0], sample["masks"][1])
 
 
+def test_the_two_views_are_drawn_apart(data) -> None:
+    turned = Augment(flip=0.5, scale=(1.0, 2.0))
+    how = Viewing(both=turned, strong=turned, grey=0.0, blur=0.0, paste=0.0)
+    sample = Views(one_category(data), (64, 96), how)[0, 1]
+    assert not torch.equal(sample["image"][0], sample["image"][1])
+
+
+def test_an_image_is_not_pasted_into_itself(data) -> None:
+    alone = one_category(data.subset(data.images["image_id"][:1].to_list()))
+    still = Augment(flip=0.0)
+    how = Viewing(both=still, strong=still, grey=0.0, blur=0.0, paste=1.0)
+    for epoch in range(3):
+        weak, strong = Views(alone, (64, 96), how)[epoch, 0]["instance_rows"]
+        assert weak.tolist() == strong.tolist()
+    owners = data.instances["image_id"].unique(maintain_order=True)[:2].to_list()
+    two = one_category(data.subset(owners))
+    views = Views(two, (64, 96), how)
+    seen = {tuple(views[epoch, 0]["instance_rows"][1].tolist()) for epoch in range(8)}
+    assert len(seen) == 2  # with things of the other, and without
+
+
 def view(*boxes: tuple[int, int, int, int], colour: float, first: int) -> dict:
     masks = torch.zeros(len(boxes), 10, 10, dtype=torch.uint8)
     for mask, (top, left, high, wide) in zip(masks, boxes, strict=True):

@@ -98,7 +98,7 @@ def gathered(data: Dataset, found: Mapping[int, Found], width: int) -> FreeLabel
     ----------
     width : numbers of an embedding, also where nothing was found.
     """
-    ids = [i for i in data.images["image_id"] if i in found]
+    ids = data.images["image_id"].to_list()
     parts = [found[i] for i in ids]
     runs = [
         one

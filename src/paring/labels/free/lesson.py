@@ -111,7 +111,9 @@ class FreeLesson(FittedLesson):
         self.active, self.embedded = 0, 0  # in this epoch
         self._used = 0  # batches that have seen the exemplars as they are
         if exemplars is not None and len(exemplars) and self.contrasting.weight:
-            self.embedding = Embedding(model.solo.fpn_channels)
+            with torch.random.fork_rng(devices=[]):  # whatever was drawn before
+                torch.manual_seed(seed)
+                self.embedding = Embedding(model.solo.fpn_channels)
             self.register_buffer("pool", torch.empty(0), persistent=False)
 
     def loss_of(self, batch: Mapping[str, Any]) -> Tensor:
