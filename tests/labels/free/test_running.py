@@ -91,6 +91,19 @@ def test_another_contrast_trains_the_second_network_alone(
     assert not same(found, whole)
 
 
+def test_other_masks_are_found_anew_and_another_truth_is_learnt_anew(
+    whole: Freed, data, recipe, tmp_path: Path
+) -> None:
+    shutil.copytree(whole.network.parent.parent, tmp_path / "run")  # type: ignore[union-attr]
+    other = load_free_recipe("small", tiny("masks.threshold=0.6"))
+    found = labels_from_images(data, other, tmp_path / "run", until="masks")
+    assert found.masks.data != whole.masks.data
+    given = data.subset(data.images["image_id"][:2].to_list())
+    plain = labels_from_images(data, recipe, tmp_path / "run", exemplars=given)
+    true = labels_from_images(data, recipe, tmp_path / "run", exemplars=given, truth=True)
+    assert not same(true, plain)
+
+
 def test_without_exemplars_the_training_is_the_plain_one(data, tmp_path: Path) -> None:
     plain = labels_from_images(data, load_free_recipe("small", tiny("exemplars.count=0")), tmp_path)
     assert plain.exemplars is None
