@@ -58,6 +58,8 @@ LOOKING = {
 def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
     """Name, words, changes to the recipe, and number of true exemplars."""
     yield "plain", "without exemplars", ("exemplars.count=0",), 0
+    strict = ("exemplars.count=0", "second.score=0.3", "second.count=20")
+    yield "strict", "without exemplars, from scores above 0.3", strict, 0
     for k in POOLS:
         yield f"pool-{k}", f"{k} exemplars", (f"exemplars.count={k}",), 0
     yield (
