@@ -156,7 +156,7 @@ def free_masks(
     >>> features[:, 0], features[:, 0, 2:6, 3:7], features[:, 1, 2:6, 3:7] = 1, 0, 1
     >>> found = free_masks(features, [(8, 8)])[0]
     >>> found.solid[0].sum(), len(found.scores)
-    (tensor(48), 2)
+    (tensor(16), 2)
 
     References
     ----------
