@@ -227,3 +227,10 @@ def test_pairs_of_tiles_together_are_sorted_and_none_is_too_low() -> None:
     ]
     found = together(parts, 0.5)
     assert contents(found) == (0.5, True, [0, 2], [9, 5], [0.5, 0.9])
+
+
+def test_what_others_wrote_into_a_held_folder_is_gone_on_with(tmp_path: Path) -> None:
+    with locked(tmp_path / "new"):
+        (tmp_path / "new" / "stage").mkdir()
+    with locked(tmp_path / "new"):
+        assert (tmp_path / "new" / "stage").is_dir()

@@ -72,10 +72,10 @@ class Work:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """A folder with files in it that no earlier run marked as its own is left alone."""
-    if not folder.is_dir() or (folder / _KEY).is_file():
+    """A folder with files in it that no earlier run marked as its own, or held, is left alone."""
+    if not folder.is_dir() or any((folder / mark).is_file() for mark in (_KEY, _LOCK)):
         return
-    if any(path.name != _LOCK for path in folder.iterdir()):
+    if any(folder.iterdir()):
         raise InputError(f"{folder}: holds something else; remove it or name another place")
 
 

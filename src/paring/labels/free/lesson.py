@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -49,7 +50,7 @@ class Coarse(Section, frozen=True):
     semantic: NotNegative = 0.4
     likeness: Share = 0.3
     dilation: Whole = 2
-    pairwise_steps: int = 1000
+    pairwise_steps: Annotated[int, Meta(ge=0)] = 1000
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,14 @@ class Looking(Section, frozen=True):
 
 
 class Features(Protocol):
-    """Where features of images come from."""
+    """Where features of images come from.
+
+    Attributes
+    ----------
+    name : tells them from others, for work that is kept.
+    """
+
+    name: str
 
     def batches(
         self, data: Dataset, rows: list[int]
@@ -67,6 +74,7 @@ class EncoderFeatures:
 
     def __init__(self, encoder: StrideEncoder, how: Looking) -> None:
         self.encoder, self.how = encoder, how
+        self.name = f"{encoder.name} at stride {encoder.stride}"
 
     @torch.inference_mode()
     def batches(
@@ -114,6 +122,7 @@ class FeatureFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.name = str(self.folder.resolve())
         if not self.folder.is_dir():
             raise InputError(f"{folder}: no such folder of features")
 

@@ -72,7 +72,6 @@ class Way:
     def check(self, *, trains: bool) -> None:
         """Raise `InputError` where encoder, weights and network do not fit, before all work."""
         if trains:
-            self.recipe.options()
             self._new_network()
         if self.given is None:
             self.features()
@@ -105,7 +104,7 @@ class Way:
         with self.stages.stage(
             "masks",
             data=self.data.fingerprint,
-            encoder=made_from if self.given is None else str(getattr(self.given, "folder", "")),
+            encoder=made_from if self.given is None else self.given.name,
             looking=recipe.looking,
             how=recipe.masks,
         ) as folder:
@@ -140,6 +139,7 @@ class Way:
             picked=recipe.first if stage == "first" else recipe.second,
             seed=recipe.seed,
             contrast=recipe.contrast if exemplars is not None else None,
+            exemplars=None if exemplars is None else exemplars.fingerprint,
             truth=None if truth is None else truth.fingerprint,
         ) as folder:
             file = folder / NETWORK
@@ -239,14 +239,14 @@ class Way:
                 seed=recipe.seed,
                 vectors=lambda: image_vectors(self.data, self.features()),
             )
-            self.say_step("exemplars", 0, 1)
+            self._step("exemplars", 0, 1)
             refine = None
             if wished.refine and model is not None:
                 refine = partial(
                     best_mask, model, size=recipe.network.size, score=recipe.second.score
                 )
             found, refined = cut_exemplars(self.data, rows, wished, seed=recipe.seed, refine=refine)
-            self.say_step("exemplars", 1, 1)
+            self._step("exemplars", 1, 1)
             if refine is not None and refined < len(rows):
                 self.say(
                     f"in {len(rows) - refined} of {len(rows)} exemplar images the network found no "
@@ -254,7 +254,7 @@ class Way:
                 )
             return found
 
-    def say_step(self, label: str, done: int, total: int) -> None:
+    def _step(self, label: str, done: int, total: int) -> None:
         """Tell how far it is."""
         if self.progress is not None:
             self.progress(label, done, total)

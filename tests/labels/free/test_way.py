@@ -1,0 +1,54 @@
+"""Stages from images to masks: what each was made from, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.torch
+pytest.importorskip("torch")
+
+from freeing import same
+from paring.errors import InputError
+from paring.labels import labels_from_images
+from paring.labels.free.looking import FeatureFolder
+from paring.labels.free.way import refuse_nothing
+
+
+def test_other_exemplars_train_the_second_network_anew(whole, data, recipe, tmp_path: Path) -> None:
+    shutil.copytree(whole.network.parent.parent, tmp_path / "run")
+    ids = data.images["image_id"].to_list()
+    one, other = data.subset(ids[:2]), data.subset(ids[3:5])
+    first = labels_from_images(data, recipe, tmp_path / "run", exemplars=one)
+    second = labels_from_images(data, recipe, tmp_path / "run", exemplars=other)
+    assert not same(first, second)
+    assert same(labels_from_images(data, recipe, tmp_path / "run", exemplars=other), second)
+
+
+def test_other_features_are_looked_at_anew(data, recipe, tmp_path: Path) -> None:
+    found = []
+    for seed in (0, 1):
+        folder = tmp_path / f"features-{seed}"
+        folder.mkdir()
+        rng = np.random.default_rng(seed)
+        for name in data.images["file_name"]:
+            np.save((folder / name).with_suffix(".npy"), rng.normal(size=(6, 8, 10)))
+        found.append(
+            labels_from_images(
+                data,
+                recipe,
+                tmp_path / "run",
+                until="masks",
+                features=FeatureFolder(folder),
+            )
+        )
+    assert found[0].masks.data != found[1].masks.data
+
+
+def test_nothing_to_learn_from_is_one_sentence(whole) -> None:
+    refuse_nothing(whole.masks, "search")
+    with pytest.raises(InputError, match="the search found nothing in any image"):
+        refuse_nothing(whole.masks.take([]), "search")
