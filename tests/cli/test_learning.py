@@ -43,3 +43,16 @@ def test_images_that_cannot_be_read_are_listed(paring_here, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     (skipped,) = json.loads(done.stdout)["skipped"]
     assert skipped.startswith("broken.jpg: the image cannot be read")
+
+
+@pytest.mark.parametrize("command", ["from-images", "from-tags"])
+def test_options_hold_against_the_keys_of_the_recipe(paring_here, command: str) -> None:
+    def seed(*words: str) -> str:
+        shown = paring_here("labels", command, "photos", *words, "--show", "-o", "run")
+        assert shown.returncode == 0, shown.stderr
+        (line,) = (one for one in shown.stdout.splitlines() if one.startswith("seed:"))
+        return line
+
+    assert seed() == "seed: 0"
+    assert seed("seed=5") == "seed: 5"
+    assert seed("seed=5", "--seed", "0") == "seed: 0"

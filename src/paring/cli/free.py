@@ -13,7 +13,17 @@ from rich.text import Text
 from paring.cli import console
 from paring.cli.comparison import OnErrorName
 from paring.cli.extras import need_torch
-from paring.cli.learning import Learning, learning, tell
+from paring.cli.learning import (
+    Learning,
+    OnError,
+    Overrides,
+    Seed,
+    Show,
+    Weights,
+    learning,
+    tell,
+    with_said,
+)
 from paring.cli.options import Place, Source, shares
 from paring.cli.run import placed_at
 from paring.cli.tables import values_table
@@ -48,10 +58,7 @@ class Finding:
     recipe: Annotated[
         str, typer.Option(help="YAML file, or a built-in name: small, exemplar-freesolo.")
     ] = "small"
-    weights: Annotated[
-        str | None,
-        typer.Option(help="Of the encoder: a file, or hub to download them."),
-    ] = None
+    weights: Weights = None
     features: Annotated[
         Path | None,
         typer.Option(
@@ -69,20 +76,15 @@ class Finding:
         bool,
         typer.Option("--exemplars-as-truth", help="They are the truth of their images too."),
     ] = False
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Decides what is by chance. [default: 0]")
-    ] = None
-    on_error: Annotated[
-        OnErrorName, typer.Option(help="Images that cannot be read: refuse, or skip and list them.")
-    ] = OnErrorName.refuse
+    seed: Seed = None
+    on_error: OnError = OnErrorName.refuse
 
-    def read(self, overrides: list[str]) -> FreeRecipe:
+    def read(self, overrides: list[str] | None) -> FreeRecipe:
         """The recipe, with what is said here."""
         from paring.labels.free.recipe import load_free_recipe
 
-        given = {"weights": self.weights, "seed": self.seed}
-        more = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return load_free_recipe(self.recipe, [*overrides, *more])
+        given = with_said(overrides, weights=self.weights, seed=self.seed)
+        return load_free_recipe(self.recipe, given)
 
 
 @shares
@@ -90,13 +92,8 @@ def from_images(
     source: Source,
     place: Place,
     finding: Finding,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values of the recipe to set anew."),
-    ] = None,
-    show: Annotated[
-        bool, typer.Option("--show", help="Print the whole recipe as it would run, and stop.")
-    ] = False,
+    overrides: Overrides = None,
+    show: Show = False,
 ) -> None:
     """Find things in images without any label, and learn to segment them (Exemplar-FreeSOLO).
 
@@ -108,7 +105,7 @@ def from_images(
     Example: `paring labels from-images photos/ --weights hub -o run`
     """
     need_torch("learning from images alone")
-    recipe = finding.read(overrides or [])
+    recipe = finding.read(overrides)
     if show:
         print(recipe.to_yaml(), end="")
         return

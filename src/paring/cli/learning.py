@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from paring.cli import console
 from paring.cli.comparison import OnErrorName, kept_work, left_out, read_images
@@ -17,6 +19,31 @@ from paring.dataset.formats import guard_sources
 from paring.dataset.reading import Progress
 from paring.dataset.table import Dataset
 from paring.errors import InputError
+
+Weights = Annotated[
+    str | None, typer.Option(help="Of the encoder: a file, or hub to download them.")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Decides what is by chance. [default: 0]")]
+OnError = Annotated[
+    OnErrorName, typer.Option(help="Images that cannot be read: refuse, or skip and list them.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values of the recipe to set anew."),
+]
+Show = Annotated[
+    bool, typer.Option("--show", help="Print the whole recipe as it would run, and stop.")
+]
+
+
+def with_said(overrides: list[str] | None, **said: Any) -> list[str]:
+    """Overrides of a recipe, and after them the options that were given.
+
+    >>> with_said(["keep=0.5"], weights=None, seed=3)
+    ['keep=0.5', 'seed=3']
+    """
+    more = [f"{key}={value}" for key, value in said.items() if value is not None]
+    return [*(overrides or []), *more]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,17 @@ from rich.text import Text
 from paring.cli import console
 from paring.cli.comparison import OnErrorName
 from paring.cli.extras import need_torch
-from paring.cli.learning import Learning, learning, tell
+from paring.cli.learning import (
+    Learning,
+    OnError,
+    Overrides,
+    Seed,
+    Show,
+    Weights,
+    learning,
+    tell,
+    with_said,
+)
 from paring.cli.options import Place, Source, shares
 from paring.cli.run import placed_at
 from paring.cli.tables import values_table
@@ -50,27 +60,19 @@ class Wished:
     recipe: Annotated[
         str, typer.Option(help="YAML file, or a built-in name: small, cim-voc, cim-coco.")
     ] = "small"
-    weights: Annotated[
-        str | None,
-        typer.Option(help="Of the encoder: a file, or hub to download them."),
-    ] = None
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Decides what is by chance. [default: 0]")
-    ] = None
+    weights: Weights = None
+    seed: Seed = None
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that make proposals; all cores.")
     ] = None
-    on_error: Annotated[
-        OnErrorName, typer.Option(help="Images that cannot be read: refuse, or skip and list them.")
-    ] = OnErrorName.refuse
+    on_error: OnError = OnErrorName.refuse
 
-    def read(self, overrides: list[str]) -> TagRecipe:
+    def read(self, overrides: list[str] | None) -> TagRecipe:
         """The recipe, with what is said here."""
         from paring.labels.tags.recipe import load_tag_recipe
 
-        given = {"weights": self.weights, "seed": self.seed}
-        more = [f"{key}={value}" for key, value in given.items() if value is not None]
-        return load_tag_recipe(self.recipe, [*overrides, *more])
+        given = with_said(overrides, weights=self.weights, seed=self.seed)
+        return load_tag_recipe(self.recipe, given)
 
 
 @shares
@@ -78,13 +80,8 @@ def from_tags(
     source: Source,
     place: Place,
     wished: Wished,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values of the recipe to set anew."),
-    ] = None,
-    show: Annotated[
-        bool, typer.Option("--show", help="Print the whole recipe as it would run, and stop.")
-    ] = False,
+    overrides: Overrides = None,
+    show: Show = False,
 ) -> None:
     """Learn instance masks from image-level tags (CIM).
 
@@ -95,7 +92,7 @@ def from_tags(
     Example: `paring labels from-tags photos/ --tags tags.csv -o run`
     """
     need_torch("learning from tags")
-    recipe = wished.read(overrides or [])
+    recipe = wished.read(overrides)
     if show:
         print(recipe.to_yaml(), end="")
         return
