@@ -14,6 +14,7 @@ The last learns from the tags of ``coco160/``, with the small recipe as it is.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import statistics
@@ -75,6 +76,7 @@ def cells() -> Iterator[tuple[str, str, Mining, bool]]:
     yield "paper", "all, losses as in the text", Mining(variant="paper"), True
 
 
+@functools.cache
 def chosen_scenes(folder: Path) -> tuple[Dataset, Dataset]:
     """Scenes to learn from and to measure on, no two of one burst, tags as even as can be."""
     pool = paring.scenes(POOL, seed=0)
@@ -148,10 +150,8 @@ def make(data: Path, work: Path, seed: int, cell: tuple[str, str, Mining, bool])
     wished = recipe(data, seed, mining, judged)
     base = work / f"base{seed}"
     mine_at = work / "stages" / f"{name}-{seed}"
-    if not (base / "done").is_file():
-        way = Way(tags_of(train), wished, Stages(base), None, say)
-        way.regions(way.proposals(None, 1), way.classifier())
-        (base / "done").touch()
+    way = Way(tags_of(train), wished, Stages(base), None, say)
+    way.regions(way.proposals(None, 1), way.classifier())  # made anew where they are of other code
     for stage in ("proposals", "classifier", "regions"):
         if not (mine_at / stage).is_dir():
             shutil.copytree(base / stage, mine_at / stage)
