@@ -10,6 +10,7 @@ what is made on the way; a run that was stopped goes on where it was:
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import statistics
@@ -111,6 +112,7 @@ def scenes_of(folder: Path) -> tuple[Dataset, Dataset]:
     return rooted.subset(sorted(drawn[:TRAIN])), rooted.subset(sorted(drawn[TRAIN:]))
 
 
+@functools.cache
 def sets_of(data: Path, work: Path, name: str) -> tuple[Dataset, Dataset]:
     """What is learnt from, and other images to measure on."""
     if name == "scenes":
@@ -168,15 +170,9 @@ def shares(found: dict[str, float]) -> dict[str, float]:
     return {name: round(100 * found[name], 2) for name in (*MEASURES, "APS", "APM", "APL")}
 
 
-def measured(
-    network: Path, train: Dataset, test: Dataset, size: tuple[int, int]
-) -> dict[str, dict[str, float]]:
-    """What a network finds in the images that were learnt from, and in others."""
-    model = load_free(network)
-    return {
-        where: shares(agnostic_metrics(images, predict_free(model, images, size).data))
-        for where, images in (("train", train), ("test", test))
-    }
+def measured(network: Path, images: Dataset, size: tuple[int, int]) -> dict[str, float]:
+    """What a network finds in images."""
+    return shares(agnostic_metrics(images, predict_free(load_free(network), images, size).data))
 
 
 def make(
@@ -214,15 +210,21 @@ def make(
         "found": {},
     }
     assert found.network is not None
-    result["found"]["second"] = measured(found.network, train, test, size)
+    result["found"]["second"] = {
+        "train": shares(agnostic_metrics(train, found.predictions.data)),
+        "test": measured(found.network, test, size),
+    }
     shared = work / "bases" / f"{name}-{seed}.json"
     if shares_first and shared.is_file():
         result["found"].update(json.loads(shared.read_text()))
     else:
-        first = measured(mine / "first" / "network.safetensors", train, test, size)
+        first = mine / "first" / "network.safetensors"
         masks = labels_from_images(test, wished, mine / "test", until="masks").masks
         others = {
-            "first": first,
+            "first": {
+                "train": measured(first, train, size),
+                "test": measured(first, test, size),
+            },
             "masks": {
                 "train": shares(agnostic_metrics(train, found.masks.data)),
                 "test": shares(agnostic_metrics(test, masks.data)),

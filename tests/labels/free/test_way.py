@@ -11,9 +11,12 @@ import pytest
 pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 
-from freeing import same
+import timm
+from safetensors.torch import save_file
+
+from freeing import same, tiny
 from paring.errors import InputError
-from paring.labels import labels_from_images
+from paring.labels import labels_from_images, load_free_recipe
 from paring.labels.free.looking import FeatureFolder
 from paring.labels.free.way import refuse_nothing
 
@@ -46,6 +49,24 @@ def test_other_features_are_looked_at_anew(data, recipe, tmp_path: Path) -> None
             )
         )
     assert found[0].masks.data != found[1].masks.data
+
+
+@pytest.mark.parametrize("learnt", [True, False])
+def test_a_seed_matters_to_free_masks_only_where_the_encoder_is_of_chance(
+    data, tmp_path: Path, learnt: bool
+) -> None:
+    words = tiny()
+    if learnt:
+        encoder = timm.create_model("mobilenetv2_100", num_classes=0)
+        save_file(encoder.state_dict(), tmp_path / "learnt.safetensors")
+        words = tiny(f"weights={tmp_path / 'learnt.safetensors'}")
+    times = []
+    for seed in (0, 1):
+        recipe = load_free_recipe("small", [*words, f"seed={seed}"])
+        labels_from_images(data, recipe, tmp_path / "run", until="masks")
+        times.append({file: file.stat().st_mtime_ns for file in tmp_path.glob("run/masks/*.npz")})
+    assert len(times[0]) == len(data)
+    assert (times[0] == times[1]) is learnt
 
 
 def test_nothing_to_learn_from_is_one_sentence(whole) -> None:

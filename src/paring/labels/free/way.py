@@ -100,7 +100,8 @@ class Way:
     def masks(self) -> FreeLabels:
         """Free masks of all images."""
         recipe = self.recipe
-        made_from = (recipe.encoder, recipe.weights, recipe.mean, recipe.std, recipe.seed)
+        chance = recipe.seed if recipe.weights is None else None
+        made_from = (recipe.encoder, recipe.weights, recipe.mean, recipe.std, chance)
         with self.stages.stage(
             "masks",
             data=self.data.fingerprint,
