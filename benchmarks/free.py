@@ -187,18 +187,21 @@ def make(
     wished = recipe_of(data, name, seed, changes)
     base, mine = work / "bases" / f"{name}-{seed}", work / "stages" / f"{name}-{label}-{seed}"
     shares_first = not true and not any(one.startswith("network.") for one in changes)
-    for stage in ("masks", "first", "update") if shares_first else ("masks",):
-        if (base / stage).is_dir() and not (mine / stage).is_dir():
-            shutil.copytree(base / stage, mine / stage)
+    bases = {"masks": work / "bases" / f"{name}-masks"}  # of every seed
+    if shares_first:
+        bases |= {stage: base / stage for stage in ("first", "update")}
+    for stage, kept in bases.items():
+        if kept.is_dir() and not (mine / stage).is_dir():
+            shutil.copytree(kept, mine / stage)
     given = true_exemplars(train, true, seed) if true else None
     started = time.perf_counter()
     found = labels_from_images(
         train, wished, mine, exemplars=given, truth=bool(true), say=lambda text: print(text)
     )
     took = time.perf_counter() - started
-    for stage in ("masks", "first", "update") if shares_first else ("masks",):
-        if not (base / stage).is_dir():
-            shutil.copytree(mine / stage, base / stage)
+    for stage, kept in bases.items():
+        if not kept.is_dir():
+            shutil.copytree(mine / stage, kept)
     size = wished.network.size
     result: dict[str, Any] = {
         "set": name,
