@@ -67,6 +67,11 @@ def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
     yield "strict", "without exemplars, from scores above 0.3", strict, 0
     for k in POOLS:
         yield f"pool-{k}", f"{k} exemplars", (f"exemplars.count={k}",), 0
+    for k in (8, 24, 72):
+        change = (f"exemplars.count={k}", "contrast.tau=0.02")
+        yield f"published-{k}", f"{k} exemplars, tau 0.02", change, 0
+    dead = ("contrast.tau=0.02",)
+    yield "published-true-24", "24 true exemplars, as truth, tau 0.02", dead, 24
     yield (
         "labels",
         "24 exemplars, an embedding for each pseudo-label",
@@ -85,7 +90,7 @@ def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
         yield f"mu-{weight:g}", f"24 exemplars, mu {weight:g}", change, 0
 
 
-FIRST = ("plain", "pool-24", "pool-8", "pool-72", "true-24")
+FIRST = ("plain", "pool-24", "true-24", "pool-8", "pool-72")
 """Cells that are made first, for every seed."""
 
 
@@ -248,6 +253,23 @@ def known() -> Iterator[dict[str, Any]]:
         yield from json.loads((RESULTS / "free.json").read_text())["cells"]
 
 
+def with_spread(values: list[float]) -> str:
+    """Mean and standard deviation."""
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def less_plain(cells: list[dict[str, Any]], plain: list[dict[str, Any]]) -> str:
+    """AP50 less that of the training without exemplars of the same seed."""
+    own = {one["seed"]: one["found"]["second"]["test"]["AP50"] for one in plain}
+    gains = [
+        one["found"]["second"]["test"]["AP50"] - own[one["seed"]]
+        for one in cells
+        if one["seed"] in own
+    ]
+    return with_spread(gains) if gains else ""
+
+
 def tables(work: Path) -> None:
     """All cells that are there, as tables."""
     made = {(one["set"], one["cell"], one["seed"]): one for one in known()}
@@ -257,31 +279,28 @@ def tables(work: Path) -> None:
     rows = [made[key] for key in sorted(made)]
 
     def cells_of(found: list[dict[str, float]]) -> str:
-        def cell(values: list[float]) -> str:
-            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-            return f"{statistics.mean(values):.1f}{spread}"
-
-        return " | ".join(cell([one[key] for one in found]) for key in MEASURES)
+        return " | ".join(with_spread([one[key] for one in found]) for key in MEASURES)
 
     lines = [
         "Measured on images that were not learnt from, all categories as one, in per cent, mean ± "
         "standard deviation over seeds. The encoder is MobileNetV2 with ImageNet's (supervised) "
-        "weights:",
+        "weights. Pairs: of how many embeddings there is a positive and a negative exemplar. Two "
+        "trainings ran beside each other:",
     ]
     for name in SETS:
         mine = [one for one in rows if one["set"] == name]
-        if not mine:
+        plain = [one for one in mine if one["cell"] == "plain"]
+        if not plain:
             continue
-        plain = [one for one in mine if one["cell"] == "plain"] or mine
         lines += [
             "",
             f"{name}:",
             "",
-            "| | " + " | ".join(MEASURES) + " | non-zero contrast | seeds |",
-            "|---" * (len(MEASURES) + 3) + "|",
-            f"| free masks | {cells_of([one['found']['masks']['test'] for one in plain])} | | "
+            "| | " + " | ".join(MEASURES) + " | AP50 less that without | pairs | seeds |",
+            "|---" * (len(MEASURES) + 4) + "|",
+            f"| free masks | {cells_of([one['found']['masks']['test'] for one in plain])} | | | "
             f"{len(plain)} |",
-            f"| first network | {cells_of([one['found']['first']['test'] for one in plain])} | | "
+            f"| first network | {cells_of([one['found']['first']['test'] for one in plain])} | | | "
             f"{len(plain)} |",
         ]
         for label, words, *_ in cells(name):
@@ -290,8 +309,10 @@ def tables(work: Path) -> None:
                 shares_ = [one["active"] for one in some_cells if one["active"] is not None]
                 active = f"{100 * statistics.mean(shares_):.0f} %" if shares_ else ""
                 found = [one["found"]["second"]["test"] for one in some_cells]
+                gained = less_plain(some_cells, plain) if label != "plain" else ""
                 lines.append(
-                    f"| second network, {words} | {cells_of(found)} | {active} | {len(found)} |"
+                    f"| second network, {words} | {cells_of(found)} | {gained} | {active} | "
+                    f"{len(found)} |"
                 )
     speeds = [
         one["trained"]["second"]["steps"] / one["trained"]["second"]["seconds"] for one in rows
@@ -311,6 +332,7 @@ def main() -> None:
     parser.add_argument("what", choices=("train", "tables"))
     parser.add_argument("places", type=Path, nargs="+")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--cells", nargs="+", help="only these, by name")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     given = parser.parse_args()
     if given.what == "tables":
@@ -319,10 +341,10 @@ def main() -> None:
     torch.set_num_threads(1)
     data, work = (place.resolve() for place in given.places)
     for first in (True, False):
-        for name in given.sets:
-            for seed in given.seeds:
+        for seed in given.seeds:
+            for name in given.sets:
                 for cell in cells(name):
-                    if (cell[0] in FIRST) == first:
+                    if (cell[0] in FIRST) == first and (not given.cells or cell[0] in given.cells):
                         make(data, work, name, seed, cell)
 
 

@@ -10,9 +10,11 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
 from paring.labels.free.losses import (
+    HEARD,
     average_projection_loss,
     colour_likeness,
     exemplar_contrast,
+    largest_contrast,
     max_projection_loss,
     pairwise_loss,
     semantic_loss,
@@ -201,6 +203,28 @@ def test_the_published_temperature_does_not_overflow() -> None:
     found = exemplar_contrast(unit(0).float(), unit(1, 100).float(), tau=0.02)
     assert math.isfinite(float(found.loss))
     assert exemplar_contrast(unit(0).float(), unit(35, 74).float(), tau=0.0001).loss >= 0
+
+
+def test_the_largest_contrast_is_that_of_pairs_at_the_thresholds() -> None:
+    pool = unit(36.87, 72.5424)  # cosines 0.8 and 0.3
+    for tau in (0.02, 0.1, 0.4, 2.0):
+        bounds = {"alpha": 0.79999, "beta": 0.30001}
+        found = exemplar_contrast(unit(0), pool, tau=tau, **bounds)
+        most = largest_contrast(alpha=0.8, beta=0.3, tau=tau)
+        assert float(found.loss) == pytest.approx(most, rel=1e-3)
+        assert found.active == (most > HEARD)
+        torch.manual_seed(1)
+        others = torch.randn(50, 2, dtype=torch.float64)
+        every = [exemplar_contrast(one[None], pool, tau=tau, **bounds).loss for one in others]
+        assert max(map(float, every)) <= most * 1.001
+    assert largest_contrast(alpha=0.8, beta=0.3, tau=0.02) < HEARD < 0.2
+    assert largest_contrast(alpha=0.2, beta=0.4, tau=1e-4) == pytest.approx(2000)  # no overflow
+    pulls = {}
+    for tau in (0.3, 0.39, 0.5):
+        image = unit(0).requires_grad_()
+        exemplar_contrast(image, pool, tau=tau, alpha=0.79999, beta=0.30001).loss.backward()
+        pulls[tau] = float(image.grad.norm())
+    assert max(pulls, key=pulls.__getitem__) == 0.39
 
 
 def test_exemplars_get_no_gradient() -> None:

@@ -258,3 +258,28 @@ def test_a_contrast_that_says_little_is_warned_about(data, tmp_path: Path) -> No
     found = labels_from_images(data, recipe, tmp_path, say=said.append)
     assert found.active == 0
     assert any("only 0.0 % of the embeddings have both" in one for one in said)
+
+
+@pytest.mark.parametrize(("tau", "exemplars", "warned"), [(0.02, 3, 1), (0.02, 0, 0), (0.4, 3, 0)])
+def test_a_temperature_that_leaves_no_loss_is_warned_about_before_all_work(
+    data, tmp_path: Path, tau: float, exemplars: int, warned: int
+) -> None:
+    bounds = ("contrast.alpha=0.8", "contrast.beta=0.3")
+    words = tiny(*bounds, f"contrast.tau={tau}", f"exemplars.count={exemplars}")
+    said: list[str] = []
+
+    class Enough(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        labels_from_images(
+            data, load_free_recipe("small", words), tmp_path, progress=stop, say=said.append
+        )
+    about = [one for one in said if "contrast.tau" in one]
+    assert about == [
+        "a contrast.tau of 0.02 leaves a loss of at most 1e-11 between contrast.alpha 0.8 and "
+        "contrast.beta 0.3, so nothing is learnt from exemplars; 0.39 pulls most"
+    ] * warned  # fmt: skip

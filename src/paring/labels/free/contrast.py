@@ -19,7 +19,7 @@ class Contrasting(Section, frozen=True):
     ----------
     weight : of the loss, lambda.
     alpha, beta : cosine above which an exemplar is a positive, below which it is a negative.
-    tau : temperature.
+    tau : temperature; the published 0.02 leaves nothing of the contrast, see `largest_contrast`.
     guide : what an image's embedding is gathered under. ``"features"`` is the paper's reading: the
         agreement of its features with a transform of themselves, one embedding an image;
         ``"labels"`` gives one for each pseudo-label, under its mask.
@@ -33,7 +33,7 @@ class Contrasting(Section, frozen=True):
     weight: NotNegative = 1.3
     alpha: Share = 0.8
     beta: Share = 0.3
-    tau: Positive = 0.02
+    tau: Positive = 0.4
     guide: Literal["features", "labels"] = "features"
     centred: bool = True
     level: Literal[0, 1, 2, 3, 4] = 3

@@ -29,7 +29,7 @@ from paring.training.fitting import FittedLesson, Fitting
 from paring.training.sections import NotNegative, Section, Share, Whole
 
 ACTIVE = "contrast_active"
-"""Column of the log: the share of embeddings with a positive and a negative exemplar."""
+"""Column of the log: the share of embeddings whose contrast says something."""
 
 
 class Coarse(Section, frozen=True):
@@ -226,7 +226,7 @@ class FreeLesson(FittedLesson):
 
 
 class ActiveShare(pl.Callback):
-    """Logs which share of the embeddings of an epoch had a positive and a negative exemplar."""
+    """Logs of which share of the embeddings of an epoch the contrast said something."""
 
     def on_train_epoch_end(self, trainer: pl.Trainer, lesson: pl.LightningModule) -> None:
         """Log it, before the checkpoint of the epoch."""

@@ -6,6 +6,7 @@ held to the coarse one's projections, and to colours: neighbours of like colour 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -141,6 +142,10 @@ def semantic_loss(embeddings: Tensor, given: Tensor) -> Tensor:
     return -F.cosine_similarity(embeddings, given, dim=1).mean()
 
 
+HEARD = 1.0e-6
+"""Loss of an image under which its gradient is lost beside those of the other losses."""
+
+
 @dataclass(frozen=True)
 class Contrast:
     """The contrastive loss of some images, and how many of them it says something about.
@@ -148,7 +153,8 @@ class Contrast:
     Attributes
     ----------
     loss : the sum over the images (Eq. 5).
-    active : images with a positive and a negative exemplar.
+    active : images whose loss is above `HEARD`; those without a positive or a negative exemplar
+        have none.
     """
 
     loss: Tensor
@@ -161,7 +167,7 @@ def exemplar_contrast(
     *,
     alpha: float = 0.8,
     beta: float = 0.3,
-    tau: float = 0.02,
+    tau: float = 0.4,
     generator: torch.Generator | None = None,
 ) -> Contrast:
     """Contrast of images with exemplars (Eqs. 3 to 7), on unit vectors.
@@ -169,7 +175,8 @@ def exemplar_contrast(
     Of the exemplars whose cosine with an image is above `alpha`, one is drawn for its positive;
     all below `beta` are its negatives. Its loss is -log(p / (p + n)), p = exp(cosine / tau) of the
     positive and n the mean of the same over the negatives, by their logarithms: exp(1 / 0.02) is
-    not a number of 32 bits. Without a positive or a negative it is 0.
+    not a number of 32 bits. Without a positive or a negative it is 0; see `largest_contrast` for
+    the most that it can be.
 
     Parameters
     ----------
@@ -181,8 +188,8 @@ def exemplar_contrast(
     -------
     >>> pool = torch.eye(2)
     >>> found = exemplar_contrast(torch.tensor([[1.0, 0.0], [1.0, 1.0]]), pool)
-    >>> found.active, round(float(found.loss), 6)  # the second is near to neither
-    (1, 0.0)
+    >>> found.active, round(float(found.loss), 4)  # the second is near to neither
+    (1, 0.0789)
     """
     ones = F.normalize(embeddings, dim=1)
     cosine = ones @ F.normalize(pool.detach(), dim=1).T if len(pool) else ones[:, :0]
@@ -199,4 +206,21 @@ def exemplar_contrast(
     log_p = cosine.gather(1, drawn)[:, 0] / tau
     log_n = (cosine / tau).masked_fill(~negative, -torch.inf).logsumexp(dim=1)
     log_n = log_n - negative.sum(dim=1).to(log_n.dtype).log()
-    return Contrast((torch.logaddexp(log_p, log_n) - log_p).sum(), int(active.sum()))
+    losses = F.softplus(log_n - log_p)
+    return Contrast(losses.sum(), int((losses > HEARD).sum()))
+
+
+def largest_contrast(*, alpha: float, beta: float, tau: float) -> float:
+    """The most that the contrast of one image can be, log(1 + exp(-(alpha - beta) / tau)).
+
+    It is reached where the positive is at `alpha` and all negatives are at `beta`. With unit
+    vectors and the published constants it is nothing. The pull on such pairs is greatest where
+    tau is (alpha - beta) / 1.28, about 0.4 for the published alpha and beta.
+
+    >>> f"{largest_contrast(alpha=0.8, beta=0.3, tau=0.02):.1g}"
+    '1e-11'
+    >>> round(largest_contrast(alpha=0.8, beta=0.3, tau=0.4), 2)
+    0.25
+    """
+    gap = (alpha - beta) / tau
+    return math.log1p(math.exp(-gap)) if gap > 0 else math.log1p(math.exp(gap)) - gap

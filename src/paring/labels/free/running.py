@@ -109,7 +109,8 @@ def labels_from_images(
 
     given = None if exemplars is None else with_masks(exemplars, "the exemplars")
     way = Way(data, recipe, Stages(Path(folder)), features=features, progress=progress, say=tell)
-    way.check(trains=until == "trained")
+    contrasts = given is not None or bool(recipe.exemplars.count)
+    way.check(trains=until == "trained", contrasts=contrasts)
     masks = way.masks()
     picked = way.picked(masks, recipe.first)
     if until == "masks":

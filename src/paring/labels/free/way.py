@@ -22,6 +22,7 @@ from paring.labels.free.finding import find_masks, image_vectors
 from paring.labels.free.found import FreeLabels
 from paring.labels.free.lesson import ACTIVE, ActiveShare, Exemplars, FreeLesson
 from paring.labels.free.looking import EncoderFeatures, Features
+from paring.labels.free.losses import HEARD, largest_contrast
 from paring.labels.free.predicting import best_mask, predict_free
 from paring.labels.free.recipe import FreeRecipe, Picking
 from paring.labels.free.views import Views
@@ -69,12 +70,24 @@ class Way:
         self.trained: dict[str, Fitted] = {}
         self._features: Features | None = features
 
-    def check(self, *, trains: bool) -> None:
+    def check(self, *, trains: bool, contrasts: bool) -> None:
         """Raise `InputError` where encoder, weights and network do not fit, before all work."""
         if trains:
             self._new_network()
+            if contrasts:
+                self._warn_of_a_small_temperature()
         if self.given is None:
             self.features()
+
+    def _warn_of_a_small_temperature(self) -> None:
+        wished = self.recipe.contrast
+        most = largest_contrast(alpha=wished.alpha, beta=wished.beta, tau=wished.tau)
+        if wished.weight and most < HEARD:
+            self.say(
+                f"a contrast.tau of {wished.tau:g} leaves a loss of at most {most:.1g} between "
+                f"contrast.alpha {wished.alpha:g} and contrast.beta {wished.beta:g}, so nothing is "
+                f"learnt from exemplars; {(wished.alpha - wished.beta) / 1.28:.2g} pulls most"
+            )
 
     def features(self) -> Features:
         """Those given, or the encoder's."""
@@ -207,8 +220,8 @@ class Way:
         if share < _FEWEST:
             self.say(
                 f"only {100 * share:.1f} % of the embeddings have both a positive and a negative "
-                "exemplar, so the contrast says little; more exemplars, a lower contrast.alpha or "
-                "a higher contrast.beta help"
+                "exemplar that move them, so the contrast says little; more exemplars, a lower "
+                "contrast.alpha, a higher contrast.beta or contrast.tau help"
             )
         return share
 

@@ -50,7 +50,7 @@ paring.section({
         h(
           "p",
           { class: "note" },
-          `${(100 * freed.active).toFixed(1)} % of the embeddings had both a positive and a negative exemplar; of the others the contrast learns nothing.`,
+          `${(100 * freed.active).toFixed(1)} % of the embeddings had both a positive and a negative exemplar that move them; of the others the contrast learns nothing.`,
         ),
       );
     const measured = Object.entries(freed.quality);
