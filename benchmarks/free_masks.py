@@ -2,7 +2,7 @@
 
 Run with the folder that holds ``coco160/``, ``dsb2018/``, ``kvasir/`` and ``weights/``:
 
-    python benchmarks/free_masks.py measure DATA [--sets coco160 nuclei kvasir]
+    python benchmarks/free_masks.py measure DATA WORK [--sets coco160 nuclei kvasir]
     python benchmarks/free_masks.py speed DATA
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -164,8 +165,21 @@ def ratio_interval(ours: dict[str, np.ndarray], rival: dict[str, np.ndarray]) ->
     return [round(float(v), 2) for v in (whole, *np.percentile(ratios, (2.5, 97.5)))]
 
 
-def measured(data: Path, name: str) -> dict[str, Any]:
-    """Every way on one set."""
+def found_free(
+    data: Dataset, features: EncoderFeatures, masking: Masking
+) -> tuple[Dataset, list[float]]:
+    """Free masks of all images, and seconds of each."""
+    took = []
+    with tempfile.TemporaryDirectory() as kept:
+        for image_id in data.images["image_id"].to_list():
+            started = time.perf_counter()
+            find_masks(data.subset([image_id]), features, masking, folder=Path(kept))
+            took.append(time.perf_counter() - started)
+        return find_masks(data, features, masking, folder=Path(kept)).data, took
+
+
+def measured(data: Path, work: Path, name: str) -> dict[str, Any]:
+    """Every way on one set; those that are in a folder already are taken from there."""
     chosen, encoder = read(data, name), encoder_of(data)
     looking = Looking(size=SIZE)
     published = Looking(size=800)
@@ -180,21 +194,29 @@ def measured(data: Path, name: str) -> dict[str, Any]:
         "free masks, published constants": (published, PUBLISHED),
         "free masks": (looking, Masking()),
     }
-    for way, make in rivals.items():
-        found, took = gathered(chosen, make)
-        parts[way] = by_image(chosen, found)
-        rows.append({"way": way, "seconds": spread(took)})
-    for way, (how, masking) in ours.items():
-        took = []
-        found = None
-        for image_id in chosen.images["image_id"].to_list():
-            one = chosen.subset([image_id])
-            started = time.perf_counter()
-            find_masks(one, EncoderFeatures(encoder, how), masking)
-            took.append(time.perf_counter() - started)
-        found = find_masks(chosen, EncoderFeatures(encoder, how), masking)
-        parts[way] = by_image(chosen, found.data)
-        rows.append({"way": way, "seconds": spread(took), "masks": len(found) / len(chosen)})
+    ways: dict[str, Callable[[], tuple[Dataset, list[float]]]] = {
+        way: partial(gathered, chosen, make) for way, make in rivals.items()
+    }
+    ways |= {
+        way: partial(found_free, chosen, EncoderFeatures(encoder, how), masking)
+        for way, (how, masking) in ours.items()
+    }
+    for way, make in ways.items():
+        file = work / f"{name}-{way.replace(' ', '-')}.json"
+        if not file.is_file():
+            found, took = make()
+            about = {"parts": by_image(chosen, found), "seconds": took, "masks": len(found.masks)}
+            file.write_text(json.dumps(about, default=np.ndarray.tolist))
+            print(name, way, f"{sum(took):.0f} s", flush=True)
+        about = json.loads(file.read_text())
+        parts[way] = {key: np.array(values) for key, values in about["parts"].items()}
+        rows.append(
+            {
+                "way": way,
+                "seconds": spread(about["seconds"]),
+                "masks": about["masks"] / len(chosen),
+            }
+        )
     for row in rows:
         row |= with_interval(parts[row["way"]])
     against = {
@@ -209,11 +231,11 @@ def cell(values: list[float]) -> str:
     return "{:.1f} ({:.1f} to {:.1f})".format(*values)
 
 
-def measure(data: Path, sets: list[str]) -> None:
+def measure(data: Path, work: Path, sets: list[str]) -> None:
     """All sets, those measured before kept."""
     file = RESULTS / "free_masks.json"
     known = json.loads(file.read_text())["sets"] if file.is_file() else {}
-    made = known | {name: measured(data, name) for name in sets}
+    made = known | {name: measured(data, work, name) for name in sets}
     lines = [
         "Recall in per cent, meant over IoU 0.5 to 0.95, of the first 1, 10 and 100 masks of an "
         "image, in brackets 95 % by bootstrap over images. Features are those of MobileNetV2 with "
@@ -333,14 +355,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=("measure", "speed"))
     parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path, nargs="?")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    if given.what == "measure":
-        measure(given.data, given.sets)
-    else:
+    if given.what == "speed":
         speed(given.data)
+    elif given.work is None:
+        parser.error("name a folder for what is measured on the way")
+    else:
+        given.work.mkdir(parents=True, exist_ok=True)
+        measure(given.data, given.work, given.sets)
 
 
 if __name__ == "__main__":
