@@ -19,6 +19,8 @@ from paring.errors import InputError
 from paring.labels import labels_from_images, load_free_recipe
 from paring.labels.free.looking import FeatureFolder
 from paring.labels.free.way import refuse_nothing
+from paring.training.logs import TableLog
+from paring.training.trained import LOG
 
 
 def test_other_exemplars_train_the_second_network_anew(whole, data, recipe, tmp_path: Path) -> None:
@@ -67,6 +69,26 @@ def test_a_seed_matters_to_free_masks_only_where_the_encoder_is_of_chance(
         times.append({file: file.stat().st_mtime_ns for file in tmp_path.glob("run/masks/*.npz")})
     assert len(times[0]) == len(data)
     assert (times[0] == times[1]) is learnt
+
+
+def test_mixed_precision_learns_about_the_same(whole, data, tmp_path: Path) -> None:
+    made = whole.network.parent.parent
+    shutil.copytree(made, tmp_path / "run")
+    mixed = load_free_recipe("small", tiny("network.fitting.precision=bf16-mixed"))
+    found = labels_from_images(data, mixed, tmp_path / "run")
+    assert len(found.predictions)
+
+    def losses(folder: Path) -> list[float]:
+        return [
+            float(row["epoch_loss"])
+            for stage in ("first", "second")
+            for row in TableLog(folder / stage / "training" / LOG).rows
+        ]
+
+    whole_losses, mixed_losses = losses(made), losses(tmp_path / "run")
+    assert len(whole_losses) == 4
+    assert mixed_losses != whole_losses
+    assert mixed_losses == pytest.approx(whole_losses, rel=0.3)
 
 
 def test_nothing_to_learn_from_is_one_sentence(whole) -> None:

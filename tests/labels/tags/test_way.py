@@ -15,6 +15,8 @@ import paring
 from paring.labels import labels_from_tags, load_tag_recipe
 from paring.labels.proposals.files import as_proposals
 from paring.labels.tags import way
+from paring.training.logs import TableLog
+from paring.training.trained import LOG
 from tagging import same, tiny
 
 
@@ -124,3 +126,21 @@ def test_what_cannot_be_built_is_said_before_anything_is_made(
     with pytest.raises(paring.InputError, match=said):
         labels_from_tags(data, load_tag_recipe("small", tiny(value)), tmp_path / "work")
     assert not (tmp_path / "work").exists()
+
+
+def test_mixed_precision_learns_about_the_same(data, proposals, recipe, tmp_path: Path) -> None:
+    sixteen = (f"{part}.fitting.precision=bf16-mixed" for part in ("classifier", "network"))
+    losses = []
+    for name, one in (("whole", recipe), ("mixed", load_tag_recipe("small", tiny(*sixteen)))):
+        found = labels_from_tags(data, one, tmp_path / name, proposals=proposals)
+        assert len(found.predictions.instances)
+        losses.append(
+            [
+                float(row["epoch_loss"])
+                for stage in ("classifier", "network")
+                for row in TableLog(tmp_path / name / stage / "training" / LOG).rows
+            ]
+        )
+    assert len(losses[0]) == 3
+    assert losses[1] != losses[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
