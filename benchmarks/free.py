@@ -56,6 +56,10 @@ LOOKING = {
 """How a set is looked at where the recipe's defaults do not suit it: its things are small."""
 
 
+PUBLISHED = ("contrast.alpha=0.8", "contrast.beta=0.3", "contrast.tau=0.02")
+"""Of the contrast."""
+
+
 def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
     """Name, words, changes to the recipe, and number of true exemplars."""
     yield "plain", "without exemplars", ("exemplars.count=0",), 0
@@ -68,10 +72,12 @@ def cells(name: str) -> Iterator[tuple[str, str, tuple[str, ...], int]]:
     for k in POOLS:
         yield f"pool-{k}", f"{k} exemplars", (f"exemplars.count={k}",), 0
     for k in (8, 24, 72):
-        change = (f"exemplars.count={k}", "contrast.tau=0.02")
-        yield f"published-{k}", f"{k} exemplars, tau 0.02", change, 0
-    dead = ("contrast.tau=0.02",)
-    yield "published-true-24", "24 true exemplars, as truth, tau 0.02", dead, 24
+        change = (f"exemplars.count={k}", *PUBLISHED)
+        yield f"published-{k}", f"{k} exemplars, published thresholds and tau", change, 0
+    high = ("exemplars.count=24", *PUBLISHED[:2], "contrast.tau=0.4")
+    yield "high-24", "24 exemplars, published thresholds, tau 0.4", high, 0
+    words = "24 true exemplars, as truth, published thresholds and tau"
+    yield "published-true-24", words, PUBLISHED, 24
     yield (
         "labels",
         "24 exemplars, an embedding for each pseudo-label",

@@ -163,7 +163,7 @@ def test_the_contrast_equals_eqs_5_to_7() -> None:
         negatives = [math.exp(c / 0.5) for c in cosine if c < 0.3]
         p, n = math.exp(positive / 0.5), sum(negatives) / len(negatives)
         expected -= math.log(p / (p + n))
-    found = exemplar_contrast(unit(0, 45, 48) * 3, pool, tau=0.5)
+    found = exemplar_contrast(unit(0, 45, 48) * 3, pool, alpha=0.8, beta=0.3, tau=0.5)
     assert found.active == 2  # the third is near to none of them
     assert float(found.loss) == pytest.approx(expected)
 

@@ -29,7 +29,7 @@ def test_the_published_recipe_has_the_papers_constants() -> None:
     assert recipe.masks == PUBLISHED
     contrast, coarse = recipe.contrast, recipe.network.coarse
     assert (contrast.weight, contrast.tau, contrast.alpha, contrast.beta) == (1.3, 0.02, 0.8, 0.3)
-    assert load_free_recipe("small").contrast.tau == 0.4  # 0.02 leaves no loss
+    assert load_free_recipe("small").contrast.tau == 0.25  # 0.02 leaves no loss
     assert (coarse.average_projection, coarse.semantic) == (0.1, 0.4)
     assert recipe.network.fitting.batch_size == 8
     assert recipe.network.fitting.lr == 1e-3

@@ -82,7 +82,7 @@ class FreeRecipe(Section, frozen=True):
     Example
     -------
     >>> FreeRecipe().contrast.tau
-    0.4
+    0.25
     """
 
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
