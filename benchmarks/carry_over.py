@@ -98,11 +98,11 @@ def make(data: Path, work: Path, method: str, seed: int) -> dict[str, Any]:
         if not chosen.exists():
             subset.apply(whole).write(chosen, format="coco")
         epochs = round(EPOCHS / (1 - RATE))
-    started = time.perf_counter()
     run = work / "runs" / f"{method}-{seed}"
-    train(recipe(data, chosen, images, SOLO, epochs, seed), run)
-    took = time.perf_counter() - started
-    measured = evaluate_run(run, paring.read(test, images=work / "test")).metrics
+    if not (run / "trained.json").exists():
+        train(recipe(data, chosen, images, SOLO, epochs, seed), run)
+    took = json.loads((run / "trained.json").read_text())["seconds"]
+    measured = evaluate_run(run, data=paring.read(test, images=work / "test")).metrics
     found = {
         "method": method,
         "seed": seed,
