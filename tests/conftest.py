@@ -26,6 +26,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("paring", deadline=None)
 settings.load_profile("paring")
 
+LONG = ("test_readme.py", "test_pipeline.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first, so that none is left to one process in the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -47,23 +47,42 @@ def test_every_command_runs_and_prints_what_the_readme_shows(tmp_path: Path) -> 
     assert (tmp_path / "kept.json").is_file()
 
 
+LINES = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
+
+QUICK = {
+    "compare": "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1",
+    "labels from-tags": (
+        "'classifier.size=[96,128]' classifier.fitting.epochs=1 network.limit=60 "
+        "'network.sizes=[128]' network.fitting.epochs=1 'inference.sizes=[128]'"
+    ),
+}
+"""What makes a command of the README small enough for a test."""
+
+
+def run_quickly(lines: list[str], folder: Path) -> None:
+    for line in lines:
+        added = [words for name, words in QUICK.items() if line.startswith(f"paring {name}")]
+        run(" ".join((line, *added)), folder)
+
+
 @pytest.mark.torch
 def test_every_training_that_the_readme_shows_runs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     (recipe,) = blocks("yaml")
     (tmp_path / "comparison.yaml").write_text(recipe, encoding="utf-8")
-    lines = [x for block in blocks("sh") for x in block.splitlines() if x.startswith("paring ")]
-    smaller = "'methods=[count]' 'rates=[0.8]' 'seeds=[0]' budget=epochs train.trainer.epochs=1"
-    quick = (
-        "'classifier.size=[96,128]' classifier.fitting.epochs=1 network.limit=60 "
-        "'network.sizes=[128]' network.fitting.epochs=1 'inference.sizes=[128]'"
-    )
-    for line in ("paring demo --images 60 -o demo", *lines):
-        more = {"compare": smaller, "labels from-tags": quick}
-        added = [words for name, words in more.items() if line.startswith(f"paring {name}")]
-        run(" ".join((line, *added)), tmp_path)
+    lines = [line for line in LINES if not line.startswith("paring labels ")]
+    run_quickly(["paring demo --images 40 -o demo", *lines], tmp_path)
     assert (tmp_path / "compared" / "report" / "index.html").is_file()
+    assert (tmp_path / "pruned" / "model.onnx").is_file()
+
+
+@pytest.mark.torch
+def test_every_way_to_labels_that_the_readme_shows_runs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    lines = [line for line in LINES if line.startswith("paring labels ")]
+    run_quickly(["paring demo --images 30 -o demo", *lines], tmp_path)
     assert (tmp_path / "masks" / "pseudo_labels.json").is_file()
+    assert (tmp_path / "found" / "free_masks.json").is_file()
 
 
 TARGETS = re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE)

@@ -24,10 +24,10 @@ def overlapping(tmp_path: Path) -> Dataset:
 
 
 def test_losses_are_counted_on_screen_and_in_the_run(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     overlapping(tmp_path)
-    done = paring_command("convert", "d.json", "--to", "voc", "-o", "out")
+    done = paring_here("convert", "d.json", "--to", "voc", "-o", "out")
     assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "out" / "run.json").read_text())
     assert about["losses"]["overlapping pixels"] == 25
@@ -37,9 +37,9 @@ def test_losses_are_counted_on_screen_and_in_the_run(
     assert (tmp_path / "out" / "SegmentationObject" / "a.png").is_file()
 
 
-def test_strict_refuses_to_lose_anything(paring_command: Paring, tmp_path: Path) -> None:
+def test_strict_refuses_to_lose_anything(paring_here: Paring, tmp_path: Path) -> None:
     overlapping(tmp_path)
-    done = paring_command("convert", "d.json", "--to", "voc", "-o", "out", "--strict")
+    done = paring_here("convert", "d.json", "--to", "voc", "-o", "out", "--strict")
     assert done.returncode == 2
     assert "25 overlapping pixels" in done.stderr
     assert not (tmp_path / "out").exists()
@@ -47,12 +47,12 @@ def test_strict_refuses_to_lose_anything(paring_command: Paring, tmp_path: Path)
 
 @pytest.mark.parametrize("to", ["coco", "voc", "yolo", "pairs"])
 def test_what_is_written_in_a_format_reads_back_with_its_images(
-    paring_command: Paring, tmp_path: Path, to: str
+    paring_here: Paring, tmp_path: Path, to: str
 ) -> None:
     data = paring.scenes(6, seed=3, folder=tmp_path / "images")
     data.write(tmp_path / "scenes.json", format="coco")
     options = ["--to", to, "-o", "out", "--pictures", "copy"]
-    done = paring_command("convert", "scenes.json", *options)
+    done = paring_here("convert", "scenes.json", *options)
     assert done.returncode == 0, done.stderr
     again = paring.read(tmp_path / "out")
     assert again.origin.format == to
@@ -64,7 +64,7 @@ def test_what_is_written_in_a_format_reads_back_with_its_images(
 
 
 def test_repair_leaves_out_what_is_broken_and_says_so(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     square = [factory.rectangle(1, 1, 3, 3)]
     records = [
@@ -73,8 +73,8 @@ def test_repair_leaves_out_what_is_broken_and_says_so(
         factory.annotation(2, 7, 1, square),
     ]
     factory.write_json(tmp_path / "d.json", factory.coco(records))
-    assert paring_command("convert", "d.json", "--to", "coco", "-o", "out").returncode == 2
-    done = paring_command("convert", "d.json", "--to", "coco", "-o", "out", "--repair")
+    assert paring_here("convert", "d.json", "--to", "coco", "-o", "out").returncode == 2
+    done = paring_here("convert", "d.json", "--to", "coco", "-o", "out", "--repair")
     assert done.returncode == 0, done.stderr
     assert "1 annotation ids given anew" in done.stdout
     assert "left out annotation 2 (id 2): names image 7" in done.stdout
@@ -85,24 +85,24 @@ def test_repair_leaves_out_what_is_broken_and_says_so(
 
 
 def test_json_output_is_one_object_and_an_earlier_output_is_replaced_when_allowed(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     factory.write_json(tmp_path / "d.json", factory.coco())
     command = ["convert", "d.json", "--to", "voc", "-o", "out"]
-    assert paring_command(*command).returncode == 0
-    assert paring_command(*command).returncode == 2
-    done = paring_command(*command, "--overwrite", "--json")
+    assert paring_here(*command).returncode == 0
+    assert paring_here(*command).returncode == 2
+    done = paring_here(*command, "--overwrite", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["output"] == "out"
     assert not [p.name for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
 
 
 def test_odd_records_are_counted_but_not_said_to_be_left_out(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     records = [factory.annotation(1, 1, 1, [factory.rectangle(1, 1, 3, 3)], area=0)]
     factory.write_json(tmp_path / "d.json", factory.coco(records))
-    done = paring_command("convert", "d.json", "--to", "coco", "-o", "out", "--repair", "--json")
+    done = paring_here("convert", "d.json", "--to", "coco", "-o", "out", "--repair", "--json")
     about = json.loads(done.stdout)
     assert about["left_out"] == []
     assert about["faults"] == {"area of zero or less": 1}

@@ -6,9 +6,9 @@ from commands import Paring
 
 
 def test_the_demo_draws_prunes_and_shows_what_it_cost(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
-    done = paring_command("demo", "-o", "demo", "--images", 30)
+    done = paring_here("demo", "-o", "demo", "--images", 30)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("30 images, 15 removed; ")
     whole = paring.read(tmp_path / "demo" / "scenes.json")
@@ -22,11 +22,11 @@ def test_the_demo_draws_prunes_and_shows_what_it_cost(
 
 
 def test_the_demo_is_decided_by_its_seed_speaks_json_and_is_replaced_when_allowed(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     command = ["demo", "-o", "demo", "--images", 4]
-    assert paring_command(*command).returncode == 0
-    done = paring_command(*command, "--seed", 1, "--overwrite", "--json")
+    assert paring_here(*command).returncode == 0
+    done = paring_here(*command, "--seed", 1, "--overwrite", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["kept"] == 2
     drawn = paring.read(tmp_path / "demo" / "scenes.json")

@@ -27,9 +27,9 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_a_help_page_and_each_that_acts_an_example(
-    paring_command: Paring, command: list[str]
+    paring_here: Paring, command: list[str]
 ) -> None:
-    done = paring_command(*command, "--help")
+    done = paring_here(*command, "--help")
     assert done.returncode == 0
     assert command in ([], ["images"]) or "Example: paring" in done.stdout
 
@@ -64,7 +64,7 @@ def test_the_version_is_shown(paring_command: Paring) -> None:
     ids=lambda v: " ".join(v) if isinstance(v, list) else "",
 )
 def test_bad_input_ends_in_one_sentence_exit_code_2_and_no_output(
-    paring_command: Paring, tmp_path: Path, arguments: list[str], message: str
+    paring_here: Paring, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     text = factory.write_json(tmp_path / "d.json", factory.coco()).read_text()
     (tmp_path / "half.json").write_text(text[:150])
@@ -72,7 +72,7 @@ def test_bad_input_ends_in_one_sentence_exit_code_2_and_no_output(
     (tmp_path / "other" / "mine.txt").write_text("mine")
     (tmp_path / "loop").symlink_to("loop")
     before = sorted(p.name for p in tmp_path.rglob("*"))
-    done = paring_command(*arguments)
+    done = paring_here(*arguments)
     assert done.returncode == 2
     assert message in re.sub(r"\s+", " ", done.stderr)
     assert "Traceback" not in done.stderr
@@ -81,8 +81,8 @@ def test_bad_input_ends_in_one_sentence_exit_code_2_and_no_output(
     assert sorted(p.name for p in tmp_path.rglob("*")) == before
 
 
-def test_unknown_options_are_refused_with_exit_code_2(paring_command: Paring) -> None:
-    assert paring_command("inspect", "--colour").returncode == 2
+def test_unknown_options_are_refused_with_exit_code_2(paring_here: Paring) -> None:
+    assert paring_here("inspect", "--colour").returncode == 2
 
 
 def test_a_signal_that_was_to_be_ignored_still_is() -> None:

@@ -88,36 +88,36 @@ def test_a_run_is_not_replaced_unasked(tmp_path: Path) -> None:
 
 
 def test_a_run_that_holds_more_than_it_wrote_is_not_replaced(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     factory.write_json(tmp_path / "d.json", factory.coco())
     command = ["images", "count", "d.json", "--count", 1, "-o", "run", "--overwrite"]
-    assert paring_command(*command).returncode == 0
-    assert paring_command(*command).returncode == 0
+    assert paring_here(*command).returncode == 0
+    assert paring_here(*command).returncode == 0
     (tmp_path / "run" / "thesis.txt").write_text("mine")
-    refused = paring_command(*command)
+    refused = paring_here(*command)
     assert refused.returncode == 2
     assert "holds more or less than its run wrote" in refused.stderr
     assert (tmp_path / "run" / "thesis.txt").exists()
 
 
-def test_a_run_cannot_replace_what_it_reads(paring_command: Paring, tmp_path: Path) -> None:
-    assert paring_command("demo", "-o", "demo", "--images", 6).returncode == 0
+def test_a_run_cannot_replace_what_it_reads(paring_here: Paring, tmp_path: Path) -> None:
+    assert paring_here("demo", "-o", "demo", "--images", 6).returncode == 0
     before = sorted(p.name for p in (tmp_path / "demo").rglob("*"))
     cut = ["images", "shape", "demo/scenes.json", "--rate", 0.5]
     for words in (cut, ["convert", "demo/scenes.json", "--to", "coco"]):
-        done = paring_command(*words, "-o", "demo", "--overwrite")
+        done = paring_here(*words, "-o", "demo", "--overwrite")
         assert done.returncode == 2
         assert "never changed" in done.stderr
     assert sorted(p.name for p in (tmp_path / "demo").rglob("*")) == before
 
 
 def test_a_path_that_is_no_utf8_is_written_down_all_the_same(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     odd = tmp_path / os.fsdecode(b"bad\xff.json")
     factory.write_json(odd, factory.coco())
-    done = paring_command("images", "random", odd, "--count", 1, "-o", "run", "--json")
+    done = paring_here("images", "random", odd, "--count", 1, "-o", "run", "--json")
     assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "run" / "run.json").read_bytes())
     assert about["dataset"]["path"] == str(odd)
@@ -135,10 +135,10 @@ def test_a_run_that_is_told_to_stop_clears_away_what_it_made(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_folder_reads_as_a_data_set(paring_command: Paring, tmp_path: Path) -> None:
+def test_a_run_folder_reads_as_a_data_set(paring_here: Paring, tmp_path: Path) -> None:
     factory.write_json(tmp_path / "d.json", factory.coco())
-    paring_command("images", "count", "d.json", "--count", 1, "-o", "run")
-    done = paring_command("inspect", "run")
+    paring_here("images", "count", "d.json", "--count", 1, "-o", "run")
+    done = paring_here("inspect", "run")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 image, ")
 
@@ -150,10 +150,10 @@ def test_the_step_between_frames_reaches_the_reader(tmp_path: Path) -> None:
 
 
 def test_a_cut_of_a_video_lists_the_frames_that_stay_and_links_them(
-    paring_command: Paring, tmp_path: Path
+    paring_here: Paring, tmp_path: Path
 ) -> None:
     video(tmp_path / "clips" / "x.avi", 8)
-    done = paring_command(
+    done = paring_here(
         *("images", "random", "clips", "--rate", "0.5", "--seed", "1", "--frame-step", "2"),
         *("-o", "run", "--link", "kept"),
     )
@@ -162,7 +162,7 @@ def test_a_cut_of_a_video_lists_the_frames_that_stay_and_links_them(
     assert len(names) == 2
     assert (tmp_path / "run" / "kept.txt").read_text().split() == names
     assert len(list((tmp_path / "kept").glob("x_*.png"))) == 2
-    assert paring_command("inspect", "clips", "--frame-step", "0").returncode == 2
+    assert paring_here("inspect", "clips", "--frame-step", "0").returncode == 2
 
 
 def test_links_that_cannot_be_made_leave_the_run_and_that_is_said(
