@@ -82,7 +82,7 @@ def test_every_way_to_labels_that_the_readme_shows_runs(tmp_path: Path) -> None:
     lines = [line for line in LINES if line.startswith("paring labels ")]
     run_quickly(["paring demo --images 30 -o demo", *lines], tmp_path)
     assert (tmp_path / "masks" / "pseudo_labels.json").is_file()
-    assert (tmp_path / "found" / "free_masks.json").is_file()
+    assert (tmp_path / "found" / "pseudo_labels.json").is_file()
 
 
 TARGETS = re.findall(r"^make (\S+)", "\n".join(blocks("sh")), re.MULTILINE)

@@ -23,9 +23,7 @@ def overlapping(tmp_path: Path) -> Dataset:
     return paring.read(factory.write_json(tmp_path / "d.json", factory.coco(records)))
 
 
-def test_losses_are_counted_on_screen_and_in_the_run(
-    paring_here: Paring, tmp_path: Path
-) -> None:
+def test_losses_are_counted_on_screen_and_in_the_run(paring_here: Paring, tmp_path: Path) -> None:
     overlapping(tmp_path)
     done = paring_here("convert", "d.json", "--to", "voc", "-o", "out")
     assert done.returncode == 0, done.stderr
@@ -63,9 +61,7 @@ def test_what_is_written_in_a_format_reads_back_with_its_images(
     assert set(counts["name"]) <= set(again.categories["name"])
 
 
-def test_repair_leaves_out_what_is_broken_and_says_so(
-    paring_here: Paring, tmp_path: Path
-) -> None:
+def test_repair_leaves_out_what_is_broken_and_says_so(paring_here: Paring, tmp_path: Path) -> None:
     square = [factory.rectangle(1, 1, 3, 3)]
     records = [
         factory.annotation(1, 1, 1, square),

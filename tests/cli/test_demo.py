@@ -5,9 +5,7 @@ import paring
 from commands import Paring
 
 
-def test_the_demo_draws_prunes_and_shows_what_it_cost(
-    paring_here: Paring, tmp_path: Path
-) -> None:
+def test_the_demo_draws_prunes_and_shows_what_it_cost(paring_here: Paring, tmp_path: Path) -> None:
     done = paring_here("demo", "-o", "demo", "--images", 30)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("30 images, 15 removed; ")

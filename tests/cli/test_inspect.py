@@ -15,9 +15,7 @@ def test_a_sound_data_set_is_described_with_exit_code_0(
     assert "small" in done.stdout
 
 
-def test_oddities_are_listed_and_refusals_all_at_once(
-    paring_here: Paring, tmp_path: Path
-) -> None:
+def test_oddities_are_listed_and_refusals_all_at_once(paring_here: Paring, tmp_path: Path) -> None:
     square = [factory.rectangle(1, 1, 3, 3)]
     records = [
         factory.annotation(1, 1, 1, [], area=0, bbox=[1, 1, 2, 2]),
