@@ -337,10 +337,11 @@ def tables(work: Path) -> None:
     speeds = [
         one["trained"]["second"]["steps"] / one["trained"]["second"]["seconds"] for one in rows
     ]
+    total = sum(len(list(cells(name))) for name in SETS) * len(SEEDS)
     lines += [
         "",
         f"A training does {statistics.median(speeds):.2f} steps a second, of four images in two "
-        f"views each. {len(rows)} trainings are made.",
+        f"views each. {len(rows)} of {total} trainings are made.",
     ]
     save("free", {"machine": machine("torch", "timm", "lightning"), "cells": rows}, lines)
 

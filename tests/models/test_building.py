@@ -30,14 +30,6 @@ OPTIONS = {
 }
 """Few detections, and some of a model that has learnt nothing."""
 
-DENSE = [name for name in names() if task_of(name) != "instance"]
-
-EXPORTED = {name for name in DENSE if name.endswith("mobilenet_v2")} | {
-    next(name for name in DENSE if name.split("_", 1)[1] == encoder)
-    for encoder in {name.split("_", 1)[1] for name in DENSE}
-}
-"""Each decoder, and each encoder, once; of all pairs it would take minutes."""
-
 
 def noise(*shape: int, seed: int = 0) -> Any:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
@@ -52,10 +44,19 @@ def targets(height: int, width: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module", params=names())
 def model(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Every model of the table in its turn; one at a time is in memory."""
+    """Every model of the table in its turn; one at a time is in memory.
+
+    Norms of a dense one have seen an image, whichever tests a process runs: before, it answers in
+    hundreds, of which a tolerance says little.
+    """
     name = request.param
     options = dict(OPTIONS.get(name.split("_")[0], {}))
-    yield build(name, CLASSES[task_of(name)], seed=0, **options)
+    built = build(name, CLASSES[task_of(name)], seed=0, **options)
+    if isinstance(built, DenseModel):
+        with torch.no_grad():
+            built.train().stages(noise(1, 3, 64, 64))
+    yield built
+    del built
     gc.collect()
 
 
@@ -117,8 +118,8 @@ class TestEveryModel:
     def test_exported_a_dense_one_answers_as_torch_for_any_batch(
         self, model: Any, tmp_path: Path
     ) -> None:
-        if model.name not in EXPORTED:
-            pytest.skip("its decoder and encoder are exported in others (instances: test_export)")
+        if isinstance(model, InstanceModel):
+            pytest.skip("the export of instance models is tested once, in test_export.py")
         file = export_onnx(model, tmp_path / "model.onnx", size=(33, 70))
         session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
         file.unlink()
@@ -129,7 +130,7 @@ class TestEveryModel:
         (given,) = session.run(None, {"images": images.numpy()})
         scale = max(1e-3, float(np.abs(expected).max()))
         assert given.shape == expected.shape
-        assert np.abs(given - expected).max() < 1e-4 * scale
+        assert np.abs(given - expected).max() < 1e-4 * min(1, scale)
         assert session.run(None, {"images": images[:1].numpy()})[0].shape[0] == 1
 
 
