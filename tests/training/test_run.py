@@ -127,7 +127,8 @@ def test_the_number_of_workers_changes_nothing(scenes, tmp_path: Path) -> None:
     ("model", "extra"),
     [
         ("emcad_mobilenet_v2", {}),
-        ("unet_mobilenet_v2", {"ema": 0.9, "steps": 11}),
+        ("unet_mobilenet_v2", {"ema": 0.9}),
+        ("unet_mobilenet_v2", {"steps": 11}),
     ],
 )
 def test_a_killed_and_resumed_training_equals_an_unbroken_one(
